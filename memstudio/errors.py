@@ -1,0 +1,8 @@
+"""The one error that is meant for a person; anything else that is raised is a bug."""
+
+
+class UserError(Exception):
+    """Something the user can mend: one line that says what, where and what to do.
+
+    The shell prints the line and exits with status 2; the window shows it in its status bar.
+    """

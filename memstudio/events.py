@@ -1,0 +1,58 @@
+"""What happened, told in the past tense: the session emits these, the bridge carries them to the window."""
+
+from dataclasses import dataclass
+
+from memstudio.anchor.values import Run, Token, Trace
+from memstudio.bank.values import ClusterId, Route
+from memstudio.history.values import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The head moved (an edit, undo, redo or checkout); `clusters` are those whose block differs from before."""
+
+    revision: Revision
+    clusters: frozenset[ClusterId]
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Run-time passing over: the subtrees that the retriever now skips, and the blocks that are fetched but not added."""
+
+    hidden: frozenset[ClusterId]
+    muted: frozenset[ClusterId]
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A run chose its clusters. `run` numbers the runs of a session."""
+
+    run: int
+    prompt: str
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A token came."""
+
+    run: int
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A generation ended, by itself or by stop (`result.stopped`)."""
+
+    run: int
+    result: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A trace is ready."""
+
+    trace: Trace
+
+
+Event = Committed | Hidden | Routed | Generated | Finished | Traced

@@ -1,0 +1,57 @@
+"""A fact and its scores, frozen."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from memstudio.bank.values import ClusterId, Memory
+
+Kind = Literal["common", "specific", "guessable"]
+Phrasing = Literal["prompt", "trained", "held_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact is its prompt; `phrasings` are scored beside it, `held_out` were kept from training. `neighbours` are fact ids."""
+
+    id: str
+    subject: str
+    relation: str
+    prompt: str
+    expected: str
+    aliases: tuple[str, ...]
+    phrasings: tuple[str, ...]
+    held_out: tuple[str, ...]
+    neighbours: tuple[str, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One prompt of one fact, answered by free greedy generation."""
+
+    fact: str
+    kind: Kind
+    phrasing: Phrasing
+    prompt: str
+    expected: str
+    got: str
+    correct: bool
+    route: tuple[ClusterId, ...]
+    learned: bool
+    """Some trained phrasing of the fact fetches the same deepest block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Accuracies are over the trained phrasings (prompt included) unless said otherwise; None where nothing was counted."""
+
+    memory: Memory
+    revision: int
+    count: int
+    accuracy: float | None
+    by_kind: dict[str, float | None]
+    by_phrasing: dict[str, float | None]
+    held_out_learned: float | None
+    agreement: dict[int, float | None]
+    facts: tuple[Scored, ...]
+    seconds: float
