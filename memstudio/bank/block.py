@@ -1,0 +1,68 @@
+"""The tensors of one cluster: packing, digests, and the integer formats a bank may be stored in."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from memstudio.bank.layout import Layout
+
+__all__ = ["FLOAT_DTYPES", "Layout", "block_digest", "dequantise", "pack", "quantise"]
+
+FLOAT_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""The torch dtype of each float dtype a manifest may name. Integer banks are read as float32."""
+
+
+def pack(parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+    """The row [n] of one block from its (gate [r, d], up [r, d], down [r, d]) of each layer: the inverse of `Layout.split`."""
+    return torch.cat([tensor.reshape(-1) for triple in parts for tensor in triple])
+
+
+def block_digest(row: Tensor) -> str:
+    """sha256 (hex) over dtype name, shape and raw bytes: two rows share it exactly when they are bit-identical.
+
+    The bytes are the machine's, and every machine that torch ships for is little-endian.
+    """
+    flat = row.detach().cpu().contiguous()
+    name = str(flat.dtype).removeprefix("torch.")
+    shape = ",".join(str(side) for side in flat.shape)
+    digest = hashlib.sha256(f"{name}\0{shape}\0".encode())
+    digest.update(flat.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def quantise(rows: Tensor, hidden_size: int, bits: int) -> tuple[Tensor, Tensor]:
+    """Symmetric integer codes of rows [rows, n], one scale a memory vector (`hidden_size` numbers).
+
+    A code c stands for (c − zero) · scale, zero = 128 for 8 bits and 8 for 4 bits; 4-bit codes lie two in a byte, low nibble first
+    (an odd last one is padded with zero).
+
+    Returns:
+        codes uint8 [rows, n] or [rows, ⌈n/2⌉], scales float32 [rows, n / hidden_size].
+    """
+    top, zero = _range(bits)
+    vectors = rows.float().reshape(rows.shape[0], -1, hidden_size)
+    scales = vectors.abs().amax(-1) / top
+    steps = torch.where(scales > 0, scales, torch.ones_like(scales)).unsqueeze(-1)
+    codes = ((vectors / steps).round().clamp(-top, top) + zero).to(torch.uint8).reshape(rows.shape[0], -1)
+    if bits == 4:
+        if codes.shape[1] % 2:
+            codes = torch.cat([codes, codes.new_full((codes.shape[0], 1), zero)], 1)
+        codes = codes[:, 0::2] | (codes[:, 1::2] << 4)
+    return codes.contiguous(), scales.contiguous()
+
+
+def dequantise(codes: Tensor, scales: Tensor, hidden_size: int, bits: int) -> Tensor:
+    """One row [n] in float32 from its codes uint8 [n or ⌈n/2⌉] and scales float32 [vectors]; the inverse of `quantise`."""
+    _, zero = _range(bits)
+    if bits == 4:
+        codes = torch.stack([codes & 15, codes >> 4], 1).reshape(-1)[: scales.shape[0] * hidden_size]
+    return ((codes.float() - zero).reshape(-1, hidden_size) * scales.unsqueeze(-1)).reshape(-1)
+
+
+def _range(bits: int) -> tuple[int, int]:
+    """Largest step away from zero, and the code of zero."""
+    if bits not in (4, 8):
+        raise ValueError(f"{bits} bits: 8 or 4")
+    return (127, 128) if bits == 8 else (7, 8)

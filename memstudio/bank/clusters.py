@@ -1,0 +1,168 @@
+"""clusters.sqlite: labels, terms, exemplars and documents of the clusters, read with the standard library. Untrusted input.
+
+Every call opens and closes its own connection, so that any thread may ask.
+"""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from memstudio.bank.strictjson import strict_json
+from memstudio.bank.values import ClusterCard, ClusterId, Exemplar
+from memstudio.errors import UserError
+
+MAX_VALUE_BYTES = 4 << 20
+MAX_TERMS = 200
+MAX_EXEMPLARS = 50
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TABLES = {
+    "clusters": "level INT, idx INT, label TEXT, terms TEXT, documents INT, PRIMARY KEY(level, idx)",
+    "exemplars": "level INT, idx INT, rank INT, document TEXT, PRIMARY KEY(level, idx, rank)",
+    "documents": "id TEXT PRIMARY KEY, text TEXT, path TEXT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of the corpus; `path` holds its cluster indices, coarsest first."""
+
+    id: str
+    text: str
+    path: tuple[int, ...]
+
+
+class Clusters:
+    """The open file. Every method raises UserError when the file is damaged or holds values of a wrong type."""
+
+    def __init__(self, path: Path) -> None:
+        """Check that the three tables are there and are tables.
+
+        Raises:
+            UserError: not such a file.
+        """
+        self.path = path
+        with self._connection() as db:
+            rows = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        plain = {name for name, sql in rows if isinstance(sql, str) and sql.upper().startswith("CREATE TABLE")}
+        missing = sorted(set(_TABLES) - plain)
+        if missing:
+            raise UserError(f"{self.path}: no table {missing[0]!r}: not the clusters file of a bank")
+
+    def card(self, cluster: ClusterId) -> ClusterCard:
+        """Label, terms, documents and exemplars of a cluster; an empty card where the file has no row for it."""
+        with self._connection() as db:
+            row = db.execute("SELECT label, terms, documents FROM clusters WHERE level = ? AND idx = ?", cluster).fetchone()
+            near = db.execute(
+                "SELECT e.document, d.text FROM exemplars e JOIN documents d ON d.id = e.document"
+                f" WHERE e.level = ? AND e.idx = ? ORDER BY e.rank LIMIT {MAX_EXEMPLARS}",
+                cluster,
+            ).fetchall()
+        if row is None:
+            return ClusterCard(cluster, "", (), 0, ())
+        return self._card(cluster, row, tuple(self._exemplar(item) for item in near))
+
+    def cards(self, level: int) -> Iterator[ClusterCard]:
+        """The cards of a level in index order, without exemplars (ask `card` for one with them)."""
+        with self._connection() as db:
+            for index, *row in db.execute("SELECT idx, label, terms, documents FROM clusters WHERE level = ? ORDER BY idx", (level,)):
+                yield self._card(ClusterId(level, self._whole(index)), tuple(row), ())
+
+    def labels(self, level: int, count: int) -> list[str]:
+        """The labels [count] of a level, "" where a cluster has none."""
+        found = [""] * count
+        with self._connection() as db:
+            for index, label in db.execute("SELECT idx, label FROM clusters WHERE level = ?", (level,)):
+                if 0 <= self._whole(index) < count:
+                    found[index] = self._text(label)
+        return found
+
+    def documents_of(self, cluster: ClusterId, limit: int = 1000) -> list[Exemplar]:
+        """The documents whose path goes through the cluster, by id, at most `limit` (a scan: an index over JSON is not trusted)."""
+        with self._connection() as db:
+            rows = db.execute(
+                "SELECT id, text FROM documents WHERE json_extract(path, ?) = ? ORDER BY id LIMIT ?",
+                (f"$[{cluster.level - 1}]", cluster.index, limit),
+            ).fetchall()
+        return [self._exemplar(row) for row in rows]
+
+    def search(self, text: str, limit: int = 50) -> list[ClusterId]:
+        """Clusters whose label or terms hold the text, case ignored: matching labels first, coarse levels first."""
+        needle = text.strip().casefold()
+        if not needle:
+            return []
+        with self._connection() as db:
+            db.create_function("holds", 1, lambda value: isinstance(value, str) and needle in value.casefold(), deterministic=True)
+            rows = db.execute(
+                "SELECT level, idx FROM clusters WHERE holds(label) OR holds(terms) ORDER BY holds(label) DESC, level, idx LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [ClusterId(self._whole(level), self._whole(index)) for level, index in rows]
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A read-only connection that trusts nothing the file's schema says; leaves no side files beside it."""
+        db: sqlite3.Connection | None = None
+        try:
+            db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+            db.execute("PRAGMA trusted_schema = OFF")
+            db.execute("PRAGMA cell_size_check = ON")
+            yield db
+        except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
+            raise UserError(f"{self.path}: damaged or no SQLite file ({' '.join(str(error).split())[:120]})") from None
+        finally:
+            if db is not None:
+                db.close()
+
+    def _card(self, cluster: ClusterId, row: tuple[object, ...], exemplars: tuple[Exemplar, ...]) -> ClusterCard:
+        label, terms, documents = row
+        return ClusterCard(cluster, self._text(label), self._terms(terms), self._whole(documents), exemplars)
+
+    def _exemplar(self, row: tuple[object, ...]) -> Exemplar:
+        return Exemplar(self._text(row[0]), self._text(row[1]))
+
+    def _text(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise UserError(f"{self.path}: has a value of a wrong type: text expected")
+        return _CONTROLS.sub("\ufffd", value)  # escape sequences must not reach a terminal
+
+    def _whole(self, value: object) -> int:
+        if not isinstance(value, int):
+            raise UserError(f"{self.path}: has a value of a wrong type: a whole number expected")
+        return value
+
+    def _terms(self, value: object) -> tuple[str, ...]:
+        try:
+            terms = strict_json(self._text(value))
+        except ValueError:
+            terms = None
+        if not isinstance(terms, list) or not all(isinstance(term, str) for term in terms):
+            raise UserError(f"{self.path}: has a value of a wrong type: terms must be a JSON list of texts")
+        return tuple(terms[:MAX_TERMS])
+
+
+def write_clusters(path: Path, cards: Sequence[ClusterCard], documents: Sequence[Document]) -> None:
+    """Write the file anew: same cards and documents, same bytes (on one version of SQLite).
+
+    The exemplars of a card name documents, whose texts stand among `documents` only.
+    """
+    path.unlink(missing_ok=True)
+    db = sqlite3.connect(path)
+    try:
+        with db:
+            for name, columns in _TABLES.items():
+                db.execute(f"CREATE TABLE {name}({columns}){'' if name == 'documents' else ' WITHOUT ROWID'}")
+            for card in sorted(cards, key=lambda card: card.cluster):
+                terms = json.dumps(card.terms, ensure_ascii=False)
+                db.execute("INSERT INTO clusters VALUES (?, ?, ?, ?, ?)", (*card.cluster, card.label, terms, card.documents))
+                for rank, near in enumerate(card.exemplars):
+                    db.execute("INSERT INTO exemplars VALUES (?, ?, ?, ?)", (*card.cluster, rank, near.document))
+            for document in sorted(documents, key=lambda document: document.id):
+                db.execute("INSERT INTO documents VALUES (?, ?, ?)", (document.id, document.text, json.dumps(document.path)))
+        db.execute("VACUUM")
+    finally:
+        db.close()

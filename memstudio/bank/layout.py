@@ -1,0 +1,45 @@
+"""How one block lies in its row: torch is not imported here, so that opening a bank stays light."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The shape of a level's blocks: `hidden_size` d, and one width r for each anchor layer that carries memory.
+
+    A row holds, layer after layer: gate [r, d], up [r, d], down [r, d], memory neuron first.
+    """
+
+    hidden_size: int
+    widths: tuple[int, ...]
+
+    @property
+    def vectors(self) -> int:
+        """Memory vectors of a block: 3 · Σ r, each of `hidden_size` numbers."""
+        return 3 * sum(self.widths)
+
+    @property
+    def n(self) -> int:
+        """Numbers in a row."""
+        return self.vectors * self.hidden_size
+
+    def split(self, row: "Tensor") -> "list[tuple[Tensor, Tensor, Tensor]]":
+        """Views (gate [r, d], up [r, d], down [r, d]) of a row [n], one triple a layer. Writing to a view writes to the row.
+
+        Raises:
+            ValueError: the row is not [n].
+        """
+        if tuple(row.shape) != (self.n,):
+            raise ValueError(f"a row of this level holds [{self.n}] numbers, not {list(row.shape)}")
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        at = 0
+        for r in self.widths:
+            size = 3 * r * self.hidden_size
+            gate, up, down = row[at : at + size].view(3, r, self.hidden_size).unbind(0)
+            parts.append((gate, up, down))
+            at += size
+        return parts

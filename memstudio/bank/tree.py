@@ -1,0 +1,153 @@
+"""The cluster tree: who is whose child, and the greedy descent that turns a key into a route. Reads no weights."""
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memstudio.bank.files import TensorFile
+from memstudio.bank.manifest import Manifest
+from memstudio.bank.values import ClusterId, Route
+from memstudio.errors import UserError
+
+Floats = NDArray[np.float32]
+Counts = NDArray[np.int64]
+
+
+class Tree:
+    """Centroids and document counts of every level (read-only, mapped when they come from a file).
+
+    A level numbers all clusters of the full tree; child = parent index · branching + local. An absent cluster has documents 0.
+    """
+
+    def __init__(self, centroids: Sequence[Floats], documents: Sequence[Counts], branching: Sequence[int]) -> None:
+        """centroids: float32 [clusters, dim] a level; documents: int64 [clusters] a level; branching: children of a parent, a level."""
+        self.centroids = tuple(centroids)
+        self.documents = tuple(documents)
+        self.branching = tuple(branching)
+        self.depth = len(self.branching)
+        self.dim = int(self.centroids[0].shape[1])
+
+    def count(self, level: int) -> int:
+        """Clusters of a level in the full tree, absent ones included."""
+        return int(self.documents[level - 1].shape[0])
+
+    def check(self, cluster: ClusterId) -> ClusterId:
+        """The cluster itself, when it exists.
+
+        Raises:
+            UserError: no such level or index, or the cluster is absent from the tree.
+        """
+        level, index = cluster
+        if not 1 <= level <= self.depth:
+            raise UserError(f"cluster {cluster}: no such level: this bank has levels 1 to {self.depth}")
+        if not 0 <= index < self.count(level):
+            raise UserError(f"cluster {cluster}: no such cluster: level {level} has {level}/0 to {level}/{self.count(level) - 1}")
+        if self.documents[level - 1][index] <= 0:
+            raise UserError(f"cluster {cluster}: absent from this bank's tree (it has no documents): choose another")
+        return cluster
+
+    def present(self, cluster: ClusterId) -> bool:
+        """Whether the cluster exists and is not absent."""
+        level, index = cluster
+        return 1 <= level <= self.depth and 0 <= index < self.count(level) and bool(self.documents[level - 1][index] > 0)
+
+    def parent(self, cluster: ClusterId) -> ClusterId | None:
+        """The cluster above; None at level 1."""
+        level, index = cluster
+        return ClusterId(level - 1, index // self.branching[level - 1]) if level > 1 else None
+
+    def children(self, cluster: ClusterId | None) -> tuple[ClusterId, ...]:
+        """The present clusters right below, ascending; None stands for the root above level 1."""
+        level, start, stop = self._below(cluster)
+        if level > self.depth:
+            return ()
+        found = np.flatnonzero(self.documents[level - 1][start:stop] > 0)
+        return tuple(ClusterId(level, start + int(local)) for local in found)
+
+    def siblings(self, cluster: ClusterId) -> tuple[ClusterId, ...]:
+        """The other present children of the same parent."""
+        return tuple(other for other in self.children(self.parent(cluster)) if other != cluster)
+
+    def subtree(self, cluster: ClusterId) -> Iterator[ClusterId]:
+        """The cluster, then all present ones below it, each before its own children."""
+        yield cluster
+        for child in self.children(cluster):
+            yield from self.subtree(child)
+
+    def ancestors(self, cluster: ClusterId) -> tuple[ClusterId, ...]:
+        """The clusters above, coarsest first; () at level 1."""
+        return self.route_to(cluster)[:-1]
+
+    def route_to(self, cluster: ClusterId) -> tuple[ClusterId, ...]:
+        """The path from level 1 to the cluster, which comes last."""
+        path = [cluster]
+        while (above := self.parent(path[-1])) is not None:
+            path.append(above)
+        return tuple(reversed(path))
+
+    def descend(self, key: Floats, hidden: frozenset[ClusterId] = frozenset(), runners: int = 3) -> Route:
+        """Greedy nearest centroid by L2, level after level; ties go to the lower index. Cost: depth · branching, never the bank's size.
+
+        Hidden clusters are passed over with all below them, and their runner-up is taken. The route ends where all children are absent
+        or hidden.
+
+        key: [dim] finite. runners: how many runners-up to keep a level.
+
+        Raises:
+            UserError: a centroid on the way is not finite.
+            ValueError: the key is not finite or not [dim].
+        """
+        wanted = np.asarray(key, dtype=np.float64)
+        if wanted.shape != (self.dim,) or not np.isfinite(wanted).all():
+            raise ValueError(f"a key is {self.dim} finite numbers")
+        chosen: list[ClusterId] = []
+        distances: list[float] = []
+        runners_up: list[tuple[ClusterId, ...]] = []
+        margins: list[float | None] = []
+        at: ClusterId | None = None
+        while candidates := [child for child in self.children(at) if child not in hidden]:
+            away = self.distances(wanted, candidates)
+            order = np.argsort(away, kind="stable")[: runners + 1]
+            at = candidates[order[0]]
+            chosen.append(at)
+            distances.append(float(away[order[0]]))
+            runners_up.append(tuple(candidates[place] for place in order[1:]))
+            margins.append(float(np.partition(away, 1)[1] - away[order[0]]) if len(candidates) > 1 else None)
+        return Route(tuple(chosen), tuple(distances), tuple(runners_up), tuple(margins))
+
+    def distances(self, key: NDArray[np.floating], clusters: Sequence[ClusterId]) -> NDArray[np.float64]:
+        """L2 distances [clusters] of a key [dim] to the centroids of clusters of one level, in float64.
+
+        Raises:
+            UserError: one of the centroids is not finite.
+        """
+        level = clusters[0].level
+        rows = self.centroids[level - 1][[cluster.index for cluster in clusters]].astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):  # a damaged centroid is reported below, not warned about
+            away: NDArray[np.float64] = np.sqrt(((rows - key) ** 2).sum(1))
+        if not np.isfinite(away).all():
+            bad = clusters[int(np.flatnonzero(~np.isfinite(away))[0])]
+            raise UserError(f"retriever/tree.safetensors: the centroid of {bad} is not a finite number: the bank is damaged")
+        return away
+
+    def _below(self, cluster: ClusterId | None) -> tuple[int, int, int]:
+        """Level, first and one past the last index of the children."""
+        if cluster is None:
+            return 1, 0, self.branching[0]
+        k = self.branching[cluster.level] if cluster.level < self.depth else 0
+        return cluster.level + 1, cluster.index * k, (cluster.index + 1) * k
+
+
+def open_tree(file: TensorFile, manifest: Manifest) -> Tree:
+    """Map the tree of a bank.
+
+    Raises:
+        UserError: a tensor is missing or has another shape or dtype than the manifest asks for.
+    """
+    centroids, documents = [], []
+    for at, level in enumerate(manifest.levels, 1):
+        centroids.append(cast(Floats, file.array(f"centroids.{at}", "F32", (level.clusters, manifest.retriever.dim))))
+        documents.append(cast(Counts, file.array(f"documents.{at}", "I64", (level.clusters,))))
+    return Tree(centroids, documents, manifest.branching)

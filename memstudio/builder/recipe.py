@@ -1,0 +1,109 @@
+"""A recipe says how a bank is built; the same recipe, packages and machine give the same bytes."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from memstudio.errors import UserError
+
+_RECIPE_BYTES = 1 << 20
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusPart(_Part):
+    """Where the documents and facts come from: `demo` is the bundled generator."""
+
+    generator: Literal["demo"] = "demo"
+    seed: int = 0
+
+
+class TreePart(_Part):
+    """The k-means tree: children per node, level after level; no cluster over `cap`/k of its parent's documents."""
+
+    branching: list[int] = Field(default=[6, 6, 6], min_length=1, max_length=8)
+    cap: float = 1.5
+    seed: int = 0
+
+
+class AnchorPart(_Part):
+    """The anchor: a Llama-architecture model, trained first on what is common knowledge."""
+
+    vocabulary: int = 6000
+    hidden_size: int = 256
+    layers: int = 4
+    heads: int = 4
+    intermediate_size: int = 704
+    positions: int = 512
+    steps: int = 3000
+    batch: int = 64
+    lr: float = 1.5e-3
+    seed: int = 0
+
+
+class MemoryPart(_Part):
+    """The blocks: width of each level, the anchor layers that carry them, and how they are trained.
+
+    anchor_lr: the anchor's learning rate while its memories are trained (gentle co-training); 0 freezes it.
+    depth_odds: weights of training on the whole path, then on paths cut after 1, 2, … levels.
+    document_odds: the share of steps on whole documents; the rest are phrasings of facts.
+    """
+
+    layers: list[int] = [1, 2, 3]
+    widths: list[int] = [32, 24, 14]
+    steps: int = 12000
+    groups: int = 16
+    group_size: int = 8
+    lr: float = 4e-3
+    lr_end: float = 4e-4
+    anchor_lr: float = 2e-4
+    depth_odds: list[float] = [0.6, 0.1, 0.1]
+    document_odds: float = 0.12
+    fallback: Literal["zero", "generic", "sibling"] = "zero"
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    seed: int = 0
+
+
+class Recipe(_Part):
+    """All of it, as the YAML file says it."""
+
+    name: str
+    corpus: CorpusPart = CorpusPart()
+    tree: TreePart = TreePart()
+    anchor: AnchorPart = AnchorPart()
+    memory: MemoryPart = MemoryPart()
+
+    def as_json(self) -> dict[str, Any]:
+        """The recipe as plain JSON values, for the manifest."""
+        return self.model_dump(mode="json")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        UserError: no such file, not YAML, or a field that does not fit.
+    """
+    try:
+        if path.stat().st_size > _RECIPE_BYTES:
+            raise UserError(f"{path}: a recipe of over 1 MiB is not read")
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the recipe ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a YAML recipe ({str(error).splitlines()[0]})") from error
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise UserError(f"{path}: {where}: {first['msg']}") from error
+    if len(recipe.memory.widths) != len(recipe.tree.branching):
+        raise UserError(f"{path}: memory.widths names {len(recipe.memory.widths)} levels, tree.branching {len(recipe.tree.branching)}")
+    if any(not 0 <= layer < recipe.anchor.layers for layer in recipe.memory.layers):
+        raise UserError(f"{path}: memory.layers names a layer that the anchor of {recipe.anchor.layers} layers has not")
+    return recipe

@@ -1,0 +1,184 @@
+"""The memories: blocks of every level and the generic ones, trained after the anchor (method.md, Training).
+
+Each step takes one condition: the whole path, a path cut after some levels (so that a pruned bank degrades level by
+level), the generic blocks, or no memory on common knowledge alone. Only the whole path and the last move the anchor,
+gently: on a cut path the anchor itself would be taught what the missing blocks know.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from memstudio.bank.layout import Layout
+from memstudio.builder.examples import IGNORE, Example, GroupSampler, collate
+from memstudio.builder.memory import Fetched, LevelRows, attached, grouped
+from memstudio.builder.pretrain import answer_loss, cosine
+from memstudio.builder.recipe import MemoryPart
+from memstudio.jobs import Job
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
+
+_WARMUP = 100
+_SAVE_EVERY, _LOG_EVERY, _CHECK_EVERY = 1000, 100, 1000
+_NONE_ODDS = 0.08
+_DOCUMENTS_A_STEP = 12
+GENERIC = -1
+Grouped = list[tuple[tuple[int, ...], list[Example]]]
+
+
+@dataclass
+class Material:
+    """What there is to learn: phrasings and documents by their own routes, and what the anchor must keep knowing alone."""
+
+    sentences: list[Example]
+    documents: list[Example]
+    common: list[Example]
+    checks: dict[str, list[Example]]
+    pad: int
+
+
+class MemoryTrainer:
+    """The state of a training: the anchor, the rows of each level, the step; saved and resumed as one file."""
+
+    def __init__(self, model: "LlamaForCausalLM", part: MemoryPart, clusters: list[int], material: Material) -> None:
+        self.model, self.part, self.material = model, part, material
+        generator = torch.Generator().manual_seed(part.seed)
+        hidden = model.config.hidden_size
+        self.levels = [
+            LevelRows(count, Layout(hidden, (width,) * len(part.layers)), generator) for count, width in zip(clusters, part.widths, strict=True)
+        ]
+        self.mlps: list[nn.Module] = [model.model.layers[i].mlp for i in part.layers]
+        self.activation = model.model.layers[0].mlp.act_fn
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=part.anchor_lr, betas=(0.9, 0.95), weight_decay=1e-3)
+        self.step = 0
+        k = max(2, clusters[0])
+        self.odds = {"documents": part.document_odds, "generic": 1 / (k + 1), "none": _NONE_ODDS}
+
+    def train(self, job: Job, log: Callable[[str], None], checkpoint: Path) -> list[float]:
+        """Run to `part.steps`; returns the running loss on whole paths at each check."""
+        rng = np.random.default_rng(self.part.seed + self.step)
+        sampler = GroupSampler(self.material.sentences, self.part.groups, self.part.group_size, self.part.seed + self.step)
+        depths = np.array(self.part.depth_odds) / sum(self.part.depth_odds)
+        running, losses = 3.0, []
+        while self.step < self.part.steps:
+            lr = cosine(self.step, self.part.steps, _WARMUP, self.part.lr, self.part.lr_end)
+            condition = rng.random()
+            if condition < self.odds["none"]:
+                self._none_step(rng)
+            elif condition < self.odds["none"] + self.odds["documents"]:
+                picked = rng.integers(len(self.material.documents), size=_DOCUMENTS_A_STEP)
+                self._memory_step([(d.path, [d]) for d in (self.material.documents[i] for i in picked)], len(self.levels), lr)
+            elif condition < self.odds["none"] + self.odds["documents"] + self.odds["generic"]:
+                self._memory_step(next(sampler), GENERIC, lr)
+            else:
+                cut = int(rng.choice(len(depths), p=depths))
+                loss = self._memory_step(next(sampler), cut or len(self.levels), lr)
+                running += 0.02 * (loss - running) if cut == 0 else 0.0
+            self.step += 1
+            job.progress(self.step, self.part.steps)
+            if self.step % _LOG_EVERY == 0:
+                log(f"memory step {self.step}/{self.part.steps} loss {running:.4f} lr {lr:.2e}")
+            if self.step % _CHECK_EVERY == 0 or self.step == self.part.steps:
+                losses.append(running)
+                log("  " + "  ".join(f"{name} {value:.3f}" for name, value in self.check().items()))
+            if self.step % _SAVE_EVERY == 0 or self.step == self.part.steps:
+                self.save(checkpoint)
+        return losses
+
+    def _none_step(self, rng: np.random.Generator) -> None:
+        if not self.part.anchor_lr:
+            return
+        size = self.part.groups * self.part.group_size
+        examples = [self.material.common[i] for i in rng.integers(len(self.material.common), size=size)]
+        loss = answer_loss(self.model, *collate(examples, self.material.pad))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._anchor_step()
+
+    def _memory_step(self, groups: Grouped, depth: int, lr: float) -> float:
+        """depth: how many levels of the path are fetched, or GENERIC."""
+        fetched = self.fetch([path for path, _ in groups], depth)
+        train_anchor = self.part.anchor_lr > 0 and depth == len(self.levels)
+        self.model.requires_grad_(train_anchor)
+        ids, targets = collate([example for _, examples in groups for example in examples], self.material.pad)
+        with attached(self.mlps, grouped(fetched), self.activation):
+            loss = answer_loss(self.model, ids, targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for item in fetched:
+            item.learn(lr)
+        if train_anchor:
+            self._anchor_step()
+        self.model.requires_grad_(True)
+        return loss.item()
+
+    def _anchor_step(self) -> None:
+        scale = cosine(self.step, self.part.steps, _WARMUP, 1.0, 0.1)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.part.anchor_lr * scale
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+
+    def fetch(self, paths: list[tuple[int, ...]], depth: int) -> list[Fetched]:
+        """The rows of each level down to `depth` for each group's path."""
+        if depth == GENERIC:
+            return [Fetched.take(level, [len(level.rows) - 1] * len(paths)) for level in self.levels]
+        return [Fetched.take(level, [path[i] for path in paths]) for i, level in enumerate(self.levels[:depth])]
+
+    @torch.no_grad()
+    def check(self) -> dict[str, float]:
+        """Teacher-forced: the share of the check examples whose every answer token is the likeliest, by condition."""
+        out = {}
+        for name, examples in self.material.checks.items():
+            depths = {"full": len(self.levels)}
+            if name == "specific":
+                depths = {"none": 0, **{f"L1-{d}": d for d in range(1, len(self.levels) + 1)}, "generic": GENERIC}
+            elif name == "common":
+                depths = {"none": 0, "full": len(self.levels)}
+            for label, depth in depths.items():
+                hits = [self._hits(examples[at : at + 64], depth) for at in range(0, len(examples), 64)]
+                out[f"{name} {label}"] = float(torch.cat(hits).float().mean())
+        return out
+
+    def _hits(self, examples: list[Example], depth: int) -> Tensor:
+        ids, targets = collate(examples, self.material.pad)
+        fetched = self.fetch([example.path for example in examples], depth)
+        with attached(self.mlps if fetched else [], grouped(fetched) if fetched else [], self.activation):
+            hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state
+        right = torch.ones_like(targets, dtype=torch.bool)
+        counted = targets != IGNORE
+        right[counted] = self.model.lm_head(hidden[counted]).argmax(-1) == targets[counted]
+        return right.all(dim=1)
+
+    def save(self, path: Path) -> None:
+        """Write everything under a temporary name, then rename."""
+        state = {"step": torch.tensor(self.step)}
+        for i, level in enumerate(self.levels, 1):
+            state |= level.state(i)
+        state |= {f"anchor.{name}": value for name, value in self.model.state_dict().items() if name != "lm_head.weight"}
+        for i, moments in self.optimizer.state_dict()["state"].items():
+            state |= {f"adam.{i}.{name}": value for name, value in moments.items()}
+        partial = path.with_suffix(".partial")
+        save_file({name: value.contiguous() for name, value in state.items()}, partial)
+        partial.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Take over what `save` wrote."""
+        state = load_file(path)
+        self.step = int(state["step"])
+        for i, level in enumerate(self.levels, 1):
+            level.restore(i, state)
+        self.model.load_state_dict({k.removeprefix("anchor."): v for k, v in state.items() if k.startswith("anchor.")}, strict=False)
+        adam: dict[int, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            if name.startswith("adam."):
+                _, i, key = name.split(".", 2)
+                adam.setdefault(int(i), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": adam})
