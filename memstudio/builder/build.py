@@ -227,7 +227,7 @@ def _memories(
 ) -> "tuple[MemoryTrainer, list[float]]":
     from memstudio.builder.train import Material, MemoryTrainer
 
-    material = Material(examples.sentences, examples.documents, examples.common + examples.common_documents, examples.checks, examples.pad)
+    material = Material(examples.sentences, examples.documents, examples.common, examples.common_documents, examples.checks, examples.pad)
     trainer = MemoryTrainer(model, recipe.memory, [len(c) for c in grown.centroids], material)
     checkpoint = work / f"memories-{_key_of(recipe.as_json())}.safetensors"
     if resume and checkpoint.exists():

@@ -46,6 +46,7 @@ class GroupSampler:
         self._examples = examples
         self._groups, self._size = groups, size
         self._rng = np.random.default_rng(seed)
+        self._lengths = np.array([len(example.ids) for example in examples])
         by_path: dict[Path, list[int]] = {}
         for i, example in enumerate(examples):
             by_path.setdefault(example.path, []).append(i)
@@ -64,8 +65,14 @@ class GroupSampler:
     def _epoch(self) -> list[tuple[Path, NDArray[np.int64]]]:
         chunks = []
         for path, rows in self._by_path.items():
-            order = self._rng.permutation(rows)
+            order = rows[np.argsort(self._jittered(self._lengths[rows]))]
             short = -len(order) % self._size
             order = np.concatenate([order, self._rng.choice(rows, short)]) if short else order
             chunks += [(path, chunk) for chunk in order.reshape(-1, self._size)]
-        return [chunks[i] for i in self._rng.permutation(len(chunks))]
+        by_length = np.argsort(self._jittered(np.array([self._lengths[chunk].max() for _, chunk in chunks])))
+        batches = np.array_split(by_length, max(1, len(chunks) // self._groups))
+        return [chunks[i] for batch in self._rng.permutation(len(batches)) for i in batches[batch]]
+
+    def _jittered(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Lengths, with ties and near ties in a new order each time: examples of like length share a batch, so little is padded."""
+        return lengths + self._rng.normal(scale=1.0, size=len(lengths))

@@ -97,7 +97,7 @@ def _layers(item: Fetched) -> list[Weights]:
 
 @contextmanager
 def attached(mlps: list[nn.Module], weights: list[Weights], activation: Activation) -> Iterator[None]:
-    """Add each layer's grouped memory to its MLP's output for the time of the block.
+    """Add each layer's grouped memory to its MLP's output for the time of the block; without weights, nothing.
 
     x [B, T, d] is split into G equal groups of rows; y += down^T(act(x gate^T) ⊙ (x up^T)).
     """
@@ -112,7 +112,7 @@ def attached(mlps: list[nn.Module], weights: list[Weights], activation: Activati
 
         return add
 
-    handles = [mlp.register_forward_hook(hook(layer)) for layer, mlp in enumerate(mlps)]
+    handles = [mlp.register_forward_hook(hook(layer)) for layer, mlp in enumerate(mlps[: len(weights)])]
     try:
         yield
     finally:

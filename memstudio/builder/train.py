@@ -5,7 +5,8 @@ level), the generic blocks, or no memory on common knowledge alone. Only the who
 gently: on a cut path the anchor itself would be taught what the missing blocks know.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 _WARMUP = 100
-_SAVE_EVERY, _LOG_EVERY, _CHECK_EVERY = 1000, 100, 1000
-_NONE_ODDS = 0.08
+_LOG_EVERY, _CHECK_EVERY = 100, 1000
+_NONE_ODDS, _NONE_DOCUMENT_ODDS = 0.08, 0.3
 _DOCUMENTS_A_STEP = 12
 GENERIC = -1
 Grouped = list[tuple[tuple[int, ...], list[Example]]]
@@ -35,11 +36,12 @@ Grouped = list[tuple[tuple[int, ...], list[Example]]]
 
 @dataclass
 class Material:
-    """What there is to learn: phrasings and documents by their own routes, and what the anchor must keep knowing alone."""
+    """What there is to learn: phrasings and documents by their own routes, and those that the anchor must keep knowing alone."""
 
     sentences: list[Example]
     documents: list[Example]
     common: list[Example]
+    common_documents: list[Example]
     checks: dict[str, list[Example]]
     pad: int
 
@@ -58,54 +60,56 @@ class MemoryTrainer:
         self.activation = model.model.layers[0].mlp.act_fn
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=part.anchor_lr, betas=(0.9, 0.95), weight_decay=1e-3)
         self.step = 0
-        k = max(2, clusters[0])
-        self.odds = {"documents": part.document_odds, "generic": 1 / (k + 1), "none": _NONE_ODDS}
 
     def train(self, job: Job, log: Callable[[str], None], checkpoint: Path) -> list[float]:
-        """Run to `part.steps`; returns the running loss on whole paths at each check."""
-        rng = np.random.default_rng(self.part.seed + self.step)
-        sampler = GroupSampler(self.material.sentences, self.part.groups, self.part.group_size, self.part.seed + self.step)
-        depths = np.array(self.part.depth_odds) / sum(self.part.depth_odds)
+        """Run to `part.steps`; returns the running loss on whole paths at each check.
+
+        The steps are drawn before they are taken, so that a resumed training goes the way that an unbroken one would have gone.
+        """
         running, losses = 3.0, []
-        while self.step < self.part.steps:
-            lr = cosine(self.step, self.part.steps, _WARMUP, self.part.lr, self.part.lr_end)
-            condition = rng.random()
-            if condition < self.odds["none"]:
-                self._none_step(rng)
-            elif condition < self.odds["none"] + self.odds["documents"]:
-                picked = rng.integers(len(self.material.documents), size=_DOCUMENTS_A_STEP)
-                self._memory_step([(d.path, [d]) for d in (self.material.documents[i] for i in picked)], len(self.levels), lr)
-            elif condition < self.odds["none"] + self.odds["documents"] + self.odds["generic"]:
-                self._memory_step(next(sampler), GENERIC, lr)
-            else:
-                cut = int(rng.choice(len(depths), p=depths))
-                loss = self._memory_step(next(sampler), cut or len(self.levels), lr)
-                running += 0.02 * (loss - running) if cut == 0 else 0.0
-            self.step += 1
+        for step, (depth, groups) in enumerate(itertools.islice(self._lessons(), self.part.steps)):
+            if step < self.step:
+                continue
+            loss = self._lesson(depth, groups)
+            running += 0.02 * (loss - running) if depth == len(self.levels) else 0.0
+            self.step = step + 1
             job.progress(self.step, self.part.steps)
             if self.step % _LOG_EVERY == 0:
-                log(f"memory step {self.step}/{self.part.steps} loss {running:.4f} lr {lr:.2e}")
+                log(f"memory step {self.step}/{self.part.steps} loss {running:.4f}")
             if self.step % _CHECK_EVERY == 0 or self.step == self.part.steps:
                 losses.append(running)
                 log("  " + "  ".join(f"{name} {value:.3f}" for name, value in self.check().items()))
-            if self.step % _SAVE_EVERY == 0 or self.step == self.part.steps:
                 self.save(checkpoint)
         return losses
 
-    def _none_step(self, rng: np.random.Generator) -> None:
-        if not self.part.anchor_lr:
-            return
-        size = self.part.groups * self.part.group_size
-        examples = [self.material.common[i] for i in rng.integers(len(self.material.common), size=size)]
-        loss = answer_loss(self.model, *collate(examples, self.material.pad))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._anchor_step()
+    def _lessons(self) -> Iterator[tuple[int, Grouped]]:
+        """Endless (depth, groups): depth 0 is no memory on common knowledge, GENERIC the generic blocks."""
+        part, material = self.part, self.material
+        rng = np.random.default_rng(part.seed)
+        sampler = GroupSampler(material.sentences, part.groups, part.group_size, part.seed)
+        cuts = np.array(part.depth_odds) / sum(part.depth_odds)
+        generic = 1 / (max(2, len(self.levels[0].rows) - 1) + 1)
+        while True:
+            at = rng.random()
+            if at < _NONE_ODDS:
+                whole = rng.random() < _NONE_DOCUMENT_ODDS
+                examples, size = (material.common_documents, _DOCUMENTS_A_STEP) if whole else (material.common, part.groups * part.group_size)
+                yield 0, [((), [examples[i] for i in rng.integers(len(examples), size=size)])]
+            elif at < _NONE_ODDS + part.document_odds:
+                rows = rng.integers(len(material.documents), size=_DOCUMENTS_A_STEP)
+                yield len(self.levels), [(document.path, [document]) for document in (material.documents[i] for i in rows)]
+            elif at < _NONE_ODDS + part.document_odds + generic:
+                yield GENERIC, next(sampler)
+            else:
+                yield int(rng.choice(len(cuts), p=cuts)) or len(self.levels), next(sampler)
 
-    def _memory_step(self, groups: Grouped, depth: int, lr: float) -> float:
-        """depth: how many levels of the path are fetched, or GENERIC."""
+    def _lesson(self, depth: int, groups: Grouped) -> float:
+        """One step; the anchor moves, if at all, on whole paths and without memory."""
+        lr = cosine(self.step, self.part.steps, _WARMUP, self.part.lr, self.part.lr_end)
         fetched = self.fetch([path for path, _ in groups], depth)
-        train_anchor = self.part.anchor_lr > 0 and depth == len(self.levels)
+        train_anchor = self.part.anchor_lr > 0 and depth in (0, len(self.levels))
+        if not fetched and not train_anchor:
+            return 0.0
         self.model.requires_grad_(train_anchor)
         ids, targets = collate([example for _, examples in groups for example in examples], self.material.pad)
         with attached(self.mlps, grouped(fetched), self.activation):
@@ -127,7 +131,7 @@ class MemoryTrainer:
         self.optimizer.step()
 
     def fetch(self, paths: list[tuple[int, ...]], depth: int) -> list[Fetched]:
-        """The rows of each level down to `depth` for each group's path."""
+        """The rows of each level down to `depth` for each group's path; none at depth 0."""
         if depth == GENERIC:
             return [Fetched.take(level, [len(level.rows) - 1] * len(paths)) for level in self.levels]
         return [Fetched.take(level, [path[i] for path in paths]) for i, level in enumerate(self.levels[:depth])]
@@ -150,7 +154,7 @@ class MemoryTrainer:
     def _hits(self, examples: list[Example], depth: int) -> Tensor:
         ids, targets = collate(examples, self.material.pad)
         fetched = self.fetch([example.path for example in examples], depth)
-        with attached(self.mlps if fetched else [], grouped(fetched) if fetched else [], self.activation):
+        with attached(self.mlps, grouped(fetched), self.activation):
             hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state
         right = torch.ones_like(targets, dtype=torch.bool)
         counted = targets != IGNORE
