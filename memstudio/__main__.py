@@ -1,0 +1,7 @@
+"""`python -m memstudio`."""
+
+import sys
+
+from memstudio.cli import main
+
+sys.exit(main())

@@ -1,0 +1,163 @@
+"""FFN memory on the anchor's MLPs.
+
+For each level that holds a block, coarsest first: y += (act(x·gateᵀ) ⊙ (x·upᵀ)) · down, where x is the MLP's input and y its output,
+before any post-norm (method: SwiGLU inner width grown by r, with the anchor's own activation). The anchor's MLP runs untouched and
+memory is computed apart; where nothing is fetched nothing is added, so the output tensor is the anchor's own.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from transformers import Cache
+
+from memstudio.anchor.load import Anchor
+from memstudio.anchor.slots import Slots
+from memstudio.errors import UserError
+
+
+@dataclass
+class Capture:
+    """What one forward left, by (position in `Attached.layers`, level): `added` [..., T, d] and `hidden` [..., T, r] of each block,
+    and by position `own` [..., T, d], the anchor's MLP output, and `total` [..., T, d], the same with memory."""
+
+    added: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    hidden: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    own: dict[int, Tensor] = field(default_factory=dict)
+    total: dict[int, Tensor] = field(default_factory=dict)
+
+
+class Attached:
+    """An anchor that runs with the blocks in `slots`. The anchor itself stays plain: memory acts only in `forward`,
+    so several of these (two arms of an A/B, several banks) share one anchor.
+
+    muted: levels whose block stays in its slot and is not added (the user's mute; `without` adds to it for a while).
+    """
+
+    def __init__(self, anchor: Anchor, slots: Slots, layers: Sequence[int], activation: str | None = None) -> None:
+        """
+        Args:
+            layers: the anchor layers that carry memory, one for each width of the layouts.
+            activation: what the bank's manifest names; None skips the comparison.
+
+        Raises:
+            UserError: the bank does not fit this anchor.
+        """
+        _check_fit(anchor, slots, layers, activation)
+        self.anchor = anchor
+        self.slots = slots
+        self.layers = tuple(layers)
+        self.muted: frozenset[int] = frozenset()
+        self._on = False
+        self._rows: Tensor | None = None
+        self._capture: Capture | None = None
+        self._hooks: list[RemovableHandle] = [
+            anchor.mlps[layer].register_forward_hook(self._hook(position)) for position, layer in enumerate(self.layers)
+        ]
+
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past: Cache | None = None,
+        keep: int = 0,
+    ) -> Tensor:
+        """Logits [B, kept T, vocabulary] of one forward with memory, in the anchor's dtype.
+
+        ids [B, T]; the `keep` last positions get logits (0 = all); `past` is grown in place.
+
+        Gradients are recorded as the caller's mode says; the engine runs this in inference mode.
+        """
+        self._on = True
+        try:
+            out: Tensor = self.anchor.model(
+                input_ids=ids,
+                attention_mask=attention_mask,
+                position_ids=position_ids,
+                past_key_values=past,
+                use_cache=past is not None,
+                logits_to_keep=keep,
+            ).logits
+        finally:
+            self._on = False
+        return out
+
+    @contextmanager
+    def without(self, levels: Iterable[int]) -> Iterator[None]:
+        """Mute these levels too, for as long as the context lasts (ablations; `without(range(3, levels + 1))` keeps levels 1 and 2)."""
+        before = self.muted
+        self.muted = before | frozenset(levels)
+        try:
+            yield
+        finally:
+            self.muted = before
+
+    @contextmanager
+    def by_row(self, added: Tensor) -> Iterator[None]:
+        """Ablations in one batch: bool [levels, B], whether level l is added in batch row b."""
+        self._rows = added.to(self.anchor.device)
+        try:
+            yield
+        finally:
+            self._rows = None
+
+    @contextmanager
+    def captured(self) -> Iterator[Capture]:
+        """Keep what every block adds during the forwards inside (the last forward wins)."""
+        self._capture = Capture()
+        try:
+            yield self._capture
+        finally:
+            self._capture = None
+
+    def detach(self) -> None:
+        """Take the hooks off the anchor."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+
+    def _hook(self, position: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
+        act = self.anchor.mlps[self.layers[position]].get_submodule("act_fn")
+
+        def add(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+            if not self._on:
+                return None
+            x, total = args[0], output
+            for level in range(1, self.slots.levels + 1):
+                if not self.slots.filled(level) or level in self.muted:
+                    continue
+                gate, up, down = self.slots.parts(level)[position]
+                if gate.shape[0] == 0:
+                    continue
+                hidden = act(F.linear(x, gate)) * F.linear(x, up)
+                added = hidden @ down
+                if self._rows is not None:
+                    added = torch.where(self._rows[level - 1].view(-1, 1, 1), added, 0.0)
+                if self._capture is not None:
+                    self._capture.added[position, level] = added
+                    self._capture.hidden[position, level] = hidden
+                total = total + added
+            if self._capture is not None:
+                self._capture.own[position], self._capture.total[position] = output, total
+            return total
+
+        return add
+
+
+def _check_fit(anchor: Anchor, slots: Slots, layers: Sequence[int], activation: str | None) -> None:
+    where = f"{anchor.folder}: not the anchor of this bank:"
+    if activation is not None and activation != anchor.activation:
+        raise UserError(f"{where} its activation is {anchor.activation}, the bank was made for {activation}")
+    if max(layers) >= len(anchor.mlps):
+        raise UserError(f"{where} the bank puts memory on layer {max(layers)}, it has {len(anchor.mlps)} layers")
+    for level, layout in enumerate(slots.layouts, start=1):
+        if layout.hidden_size != anchor.hidden_size:
+            raise UserError(f"{where} its hidden size is {anchor.hidden_size}, the bank's {layout.hidden_size}")
+        if len(layout.widths) != len(layers):
+            raise ValueError(f"level {level} has {len(layout.widths)} widths for {len(layers)} layers")

@@ -1,0 +1,202 @@
+"""Running the model: the reference path, a token at a time, and many prompts at once.
+
+`generate` is a generator: between two tokens it is suspended, and that is where edits land; the next token is then computed with
+whatever lies in the slots, and says under which revision.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from memstudio.anchor.attach import Attached
+from memstudio.anchor.values import Sampling, Token
+from memstudio.errors import UserError
+
+GREEDY = Sampling()
+TOP = 5
+MARKS = ".\n"
+_ROWS = 256
+_PADDED = 128
+
+
+def logits(attached: Attached, ids: list[int]) -> Tensor:
+    """The reference path: one unpadded prompt, no cache. Logits float32 [T, vocabulary] on the CPU.
+
+    Raises:
+        UserError: an empty or over-long prompt.
+    """
+    attached.anchor.check(ids)
+    with torch.inference_mode():
+        out = attached.forward(torch.tensor([ids], device=attached.anchor.device))
+    return out[0].float().cpu()
+
+
+def generate(
+    attached: Attached,
+    ids: list[int],
+    sampling: Sampling = GREEDY,
+    *,
+    revision: Callable[[], int] = lambda: 0,
+    prefix: Sequence[int] = (),
+) -> Iterator[Token]:
+    """Continue a prompt, a token at a time; close the iterator to stop. An end token ends it and is not given.
+
+    prefix: tokens already generated. They are read again with the blocks that lie in the slots now (recompute), and the first
+    token given is number len(prefix); `sampling.max_tokens` counts them.
+
+    Raises:
+        UserError: an empty or over-long prompt, or sampling out of range.
+    """
+    anchor = attached.anchor
+    anchor.check(ids)
+    check_sampling(sampling)
+    room = min(sampling.max_tokens, anchor.max_positions - len(ids))
+    return _tokens(attached, ids, sampling, revision, list(prefix), room)
+
+
+def _tokens(
+    attached: Attached, ids: list[int], sampling: Sampling, revision: Callable[[], int], generated: list[int], room: int
+) -> Iterator[Token]:
+    anchor, past = attached.anchor, DynamicCache(config=attached.anchor.model.config)
+    words = Detokenizer(anchor.decode, ids + generated)
+    random = torch.Generator().manual_seed(sampling.seed + len(generated))
+    fresh = ids + generated
+    for index in range(len(generated), room):
+        start, under = time.perf_counter(), revision()
+        with torch.inference_mode():
+            out = attached.forward(torch.tensor([fresh], device=anchor.device), past=past, keep=1)
+            scores = out[0, -1].float().cpu()
+            logprobs = scores.log_softmax(-1)
+            token = _choose(scores, sampling, random)
+            best = logprobs.topk(min(TOP, logprobs.shape[0]))
+        if token in anchor.eos:
+            return
+        fresh = [token]
+        top = tuple((anchor.piece(int(i)), float(p)) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True))
+        yield Token(index, token, words.push(token), float(logprobs[token]), under, time.perf_counter() - start, top)
+
+
+def check_sampling(sampling: Sampling) -> None:
+    """Refuse what cannot be sampled.
+
+    Raises:
+        UserError: a value out of range.
+    """
+    if sampling.max_tokens < 1:
+        raise UserError(f"max tokens {sampling.max_tokens}: must be at least 1")
+    if not 0.0 <= sampling.temperature <= 100.0:
+        raise UserError(f"temperature {sampling.temperature}: must be from 0 (greedy) to 100")
+    if not 0.0 < sampling.top_p <= 1.0:
+        raise UserError(f"top-p {sampling.top_p}: must be above 0, at most 1")
+
+
+def _choose(scores: Tensor, sampling: Sampling, random: torch.Generator) -> int:
+    """The next token from logits [vocabulary]: the first of the largest, or a draw from the smallest set that holds top_p."""
+    if sampling.temperature == 0.0:
+        return int(scores.argmax())
+    shares, order = (scores / sampling.temperature).softmax(-1).sort(descending=True, stable=True)
+    before = shares.cumsum(-1) - shares
+    shares = torch.where(before < sampling.top_p, shares, 0.0)
+    return int(order[torch.multinomial(shares, 1, generator=random)])
+
+
+class Detokenizer:
+    """Tokens to the text that each appends, where a character may take several tokens and a space may hang on the next one."""
+
+    def __init__(self, decode: Callable[[list[int]], str], before: Sequence[int]) -> None:
+        self._decode = decode
+        self._window = list(before[-8:])
+        self._text = decode(self._window)
+
+    def push(self, token: int) -> str:
+        """What this token appends; "" while a character is not complete, which then comes with its last token."""
+        self._window.append(token)
+        text = self._decode(self._window)
+        if text.endswith("\ufffd"):
+            return ""
+        added = text[len(self._text) :]
+        if len(self._window) > 16:
+            self._window = self._window[-8:]
+            text = self._decode(self._window)
+        self._text = text
+        return added
+
+
+def answers(attached: Attached, prompts: Sequence[list[int]], max_tokens: int = 16, stop: str = MARKS) -> list[str]:
+    """Greedy answers of many prompts under the blocks that lie in the slots, each up to the first mark in `stop`, or an end token.
+
+    Prompts of similar length share a batch (padded on the left), equal ones are run once; a row leaves the batch when it is done.
+    Agrees with the reference path within rounding.
+
+    Returns:
+        for each prompt its answer, trimmed, without the mark.
+
+    Raises:
+        UserError: an empty or over-long prompt.
+    """
+    anchor = attached.anchor
+    for ids in prompts:
+        anchor.check(ids)
+    unique = {tuple(ids): at for at, ids in enumerate(prompts)}
+    order = sorted(unique, key=len)
+    given: dict[tuple[int, ...], list[int]] = {}
+    for group in _similar_lengths(order):
+        given.update(zip(group, greedy(attached, group, max_tokens, anchor.stops(stop)), strict=True))
+    texts = {ids: _until(anchor.decode(tokens), stop) for ids, tokens in given.items()}
+    return [texts[tuple(ids)] for ids in prompts]
+
+
+def _until(text: str, marks: str) -> str:
+    ends = [at for at in (text.find(mark) for mark in marks) if at >= 0]
+    return text[: min(ends, default=len(text))].strip()
+
+
+def _similar_lengths(prompts: list[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
+    """Cut prompts (sorted by length) into batches, where padding would cost more than another batch of its own."""
+    group: list[tuple[int, ...]] = []
+    held = 0
+    for ids in prompts:
+        padded = (len(group) + 1) * len(ids) - held - len(ids)
+        if group and (len(group) >= _ROWS or padded > _PADDED):
+            yield group
+            group, held = [], 0
+        group.append(ids)
+        held += len(ids)
+    if group:
+        yield group
+
+
+def greedy(attached: Attached, prompts: list[tuple[int, ...]], max_tokens: int, stops: Tensor) -> list[list[int]]:
+    """Greedy tokens of one batch, each row up to and with its stop token."""
+    anchor = attached.anchor
+    lengths = torch.tensor([len(ids) for ids in prompts])
+    width = int(lengths.max())
+    room = min(max_tokens, anchor.max_positions - width)
+    padded = torch.tensor([[0] * (width - len(ids)) + list(ids) for ids in prompts]).to(anchor.device)
+    places = (torch.arange(width) - (width - lengths).unsqueeze(1)).to(anchor.device)
+    mask = places.ge(0).long() if int(lengths.min()) < width else None
+    places = places.clamp(min=0)
+    past = DynamicCache(config=anchor.model.config)
+    rows = torch.arange(len(prompts))
+    found: list[list[int]] = [[] for _ in prompts]
+    with torch.inference_mode():
+        for _ in range(room):
+            scores = attached.forward(padded, attention_mask=mask, position_ids=places, past=past, keep=1)[:, -1]
+            chosen = scores.argmax(-1)
+            going = ~stops[chosen]
+            for row, token in zip(rows.tolist(), chosen.tolist(), strict=True):
+                found[row].append(token)
+            kept = going.nonzero().squeeze(1)
+            if kept.numel() == 0:
+                break
+            if kept.numel() < chosen.numel():
+                past.batch_select_indices(kept)
+                rows = rows[kept.to(rows.device)]
+                mask = mask[kept] if mask is not None else None
+            padded, places = chosen[kept].unsqueeze(1), places[kept, -1:] + 1
+            if mask is not None:
+                mask = torch.cat([mask, mask.new_ones(mask.shape[0], 1)], 1)
+    return found

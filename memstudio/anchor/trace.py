@@ -1,0 +1,209 @@
+"""The record of one run: what each block added (observed), where that points (projected), and what is lost without it (causal).
+
+Observed and projected values come from one forward on the reference path. Causal ones come from one batch over the answer's tokens,
+one row for each set of levels that is added; an ablated block is replaced by nothing ("zero").
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from memstudio.anchor.attach import Attached, Capture
+from memstudio.anchor.engine import greedy
+from memstudio.anchor.lens import Lens
+from memstudio.anchor.values import Answer, Floats, Neuron, Trace
+from memstudio.bank.values import Memory, Route
+
+Fill = Callable[[Memory], bool]
+"""Put the blocks of a kind of memory into the slots; False where the bank has none of that kind."""
+
+_ANSWER_TOKENS = 16
+Levels = frozenset[int]
+
+
+def trace(
+    attached: Attached,
+    prompt: str,
+    route: Route,
+    *,
+    answer: str | None = None,
+    against: str | None = None,
+    fill: Fill | None = None,
+    revision: int = 0,
+    neurons: int = 4,
+    lens: Lens | None = None,
+) -> Trace:
+    """Trace a prompt under the blocks that lie in the slots, which must be those of `route`.
+
+    A level without a block (pruned to nothing, muted) is not measured: NaN in the arrays, left out of `effect` and `without`.
+
+    Args:
+        answer: whose log-probability is measured; None takes the greedy answer.
+        against: a second answer; margins log p(answer) − log p(against) are measured too, and its first token is the runner-up.
+        fill: lends the slots to the generic blocks for one forward; None leaves `generic` unmeasured.
+        neurons: how many of the strongest, by |activation| · ‖value row‖ at their strongest token, for each block.
+        lens: a kept one spares its making.
+
+    Raises:
+        UserError: an empty or over-long prompt or answer.
+    """
+    anchor = attached.anchor
+    ids = anchor.encode(prompt)
+    lens = Lens(anchor) if lens is None else lens
+    target = _greedy_answer(attached, ids) if answer is None else anchor.continuation(prompt, answer)
+    rival = None if against is None else anchor.continuation(prompt, against)
+    capture, stream, scores = _observe(attached, ids, lens)
+    other = _runner_up(scores, target[0], None if rival is None else rival[0])
+    contribution, norm = _measure(attached, capture, stream, lens, target[0], other)
+    text = answer if answer is not None else anchor.decode(target).strip() or anchor.piece(target[0])
+    pair = None if against is None or rival is None else (against, rival)
+    measured = _answer(attached, ids, route, (text, target), pair, fill)
+    return Trace(
+        prompt=prompt,
+        tokens=tuple(anchor.piece(token) for token in ids),
+        route=route,
+        layers=attached.layers,
+        contribution=contribution,
+        norm=norm,
+        effect={cluster: measured.fetched - value for cluster, value in measured.without.items()},
+        neurons=_strongest(attached, capture, route, lens, neurons),
+        answer=measured,
+        runner_up=anchor.piece(other),
+        revision=revision,
+    )
+
+
+def _greedy_answer(attached: Attached, ids: list[int]) -> list[int]:
+    """The greedy answer's tokens without the one that ends it, unless that is all there is."""
+    stops = attached.anchor.stops(".\n")
+    found = greedy(attached, [tuple(ids)], _ANSWER_TOKENS, stops)[0]
+    return found[:-1] if len(found) > 1 and bool(stops[found[-1]]) else found
+
+
+def _observe(attached: Attached, ids: list[int], lens: Lens) -> tuple[Capture, Tensor, Tensor]:
+    """One forward on the reference path: captured blocks, the final residual stream [T, d] and the last token's logits [vocabulary]."""
+    streams: list[Tensor] = []
+
+    def keep(_: torch.nn.Module, args: tuple[Tensor, ...]) -> None:
+        streams.append(args[0])
+
+    hook = lens.norm.register_forward_pre_hook(keep)
+    try:
+        with torch.inference_mode(), attached.captured() as capture:
+            logits = attached.forward(torch.tensor([ids], device=attached.anchor.device))
+    finally:
+        hook.remove()
+    return capture, streams[0][0], logits[0, -1].float()
+
+
+def _runner_up(scores: Tensor, target: int, rival: int | None) -> int:
+    """The token that the answer's first is compared with: the rival's first where it differs, else the likeliest other one."""
+    if rival is not None and rival != target:
+        return rival
+    first, second = scores.topk(2).indices.tolist()
+    return int(second if first == target else first)
+
+
+def _measure(attached: Attached, capture: Capture, stream: Tensor, lens: Lens, token: int, other: int) -> tuple[Floats, Floats]:
+    """(direct logit attribution, relative norm), each float32 [L, levels, T], NaN where nothing was added.
+
+    At the last token the attribution is the block's direct share in the answer's logit difference; at earlier tokens it is what the
+    block would say there if the next token were the answer.
+    """
+    shape = (len(attached.layers), attached.slots.levels, stream.shape[0])
+    contribution, norm = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
+    with torch.inference_mode():
+        for (position, level), added in capture.added.items():
+            written = lens.into_stream(added[0], capture.total[position][0], attached.layers[position])
+            contribution[position, level - 1] = lens.attribution(written, stream, token, other).cpu().numpy()
+            own = capture.own[position][0].float().norm(dim=-1)
+            share = torch.where(own > 0, added[0].float().norm(dim=-1) / own, torch.nan)
+            norm[position, level - 1] = share.cpu().numpy()
+    return contribution, norm
+
+
+def _strongest(attached: Attached, capture: Capture, route: Route, lens: Lens, count: int) -> tuple[Neuron, ...]:
+    """The `count` strongest memory neurons of each block, strongest first, with what their value rows promote as they fired."""
+    found: list[tuple[float, Neuron]] = []
+    for cluster in route.clusters:
+        candidates: list[tuple[float, int, int, float]] = []
+        for position in range(len(attached.layers)):
+            hidden = capture.hidden.get((position, cluster.level))
+            if hidden is None:
+                continue
+            values = attached.slots.parts(cluster.level)[position][2].float().norm(dim=-1)
+            strength, at = (hidden[0].float().abs() * values).max(0)
+            best = strength.topk(min(count, strength.shape[0]))
+            for index, size in zip(best.indices.tolist(), best.values.tolist(), strict=True):
+                candidates.append((size, position, index, float(hidden[0, at[index], index])))
+        for size, position, index, activation in sorted(candidates, reverse=True)[:count]:
+            value = attached.slots.parts(cluster.level)[position][2][index]
+            layer = attached.layers[position]
+            promotes = lens.promoted(value[None] * (1.0 if activation >= 0 else -1.0), layer)[0][0]
+            found.append((size, Neuron(cluster, layer, index, activation, promotes)))
+    return tuple(neuron for _, neuron in sorted(found, key=lambda pair: -pair[0]))
+
+
+def _answer(
+    attached: Attached,
+    ids: list[int],
+    route: Route,
+    answer: tuple[str, list[int]],
+    against: tuple[str, list[int]] | None,
+    fill: Fill | None,
+) -> Answer:
+    """The causal part: every set of levels that is asked for is one row of one batch."""
+    clusters, (text, target) = route.clusters, answer
+    everything: Levels = frozenset(cluster.level for cluster in clusters)
+    present = {cluster.level for cluster in clusters if attached.slots.filled(cluster.level)} - attached.muted
+    above = {cluster: frozenset(level for level in everything if level < cluster.level) for cluster in clusters}
+    each = {cluster: everything - {cluster.level} for cluster in clusters if cluster.level in present}
+    below = {cluster: above[cluster] for cluster in clusters if any(level >= cluster.level for level in present)}
+    sets = list(dict.fromkeys([frozenset[int](), *above.values(), everything, *each.values()]))
+    tokens = dict(zip(sets, _logprobs(attached, ids, target, sets), strict=True))
+    total = {levels: sum(values) for levels, values in tokens.items()}
+    margin: dict[Levels, float] = {}
+    if against is not None:
+        rival = _logprobs(attached, ids, against[1], sets)
+        margin = {levels: total[levels] - sum(values) for levels, values in zip(sets, rival, strict=True)}
+    steps = [("none", total[frozenset()])]
+    steps += [(str(cluster), total[above[cluster] | {cluster.level}]) for cluster in clusters]
+    return Answer(
+        text=text,
+        token_logprobs=tuple(tokens[everything]),
+        none=total[frozenset()],
+        generic=_under_generic(attached, ids, target, fill),
+        fetched=total[everything],
+        steps=tuple(steps),
+        without={cluster: total[levels] for cluster, levels in each.items()},
+        without_subtree={cluster: total[levels] for cluster, levels in below.items()},
+        against=None if against is None else against[0],
+        against_fetched=margin.get(everything),
+        against_without={cluster: margin[levels] for cluster, levels in each.items()} if margin else {},
+    )
+
+
+def _under_generic(attached: Attached, ids: list[int], target: list[int], fill: Fill | None) -> float | None:
+    """log p of the answer under the generic blocks; the slots hold the fetched ones again afterwards."""
+    if fill is None:
+        return None
+    try:
+        if not fill("generic"):
+            return None
+        return sum(_logprobs(attached, ids, target, [frozenset(range(1, attached.slots.levels + 1))])[0])
+    finally:
+        fill("fetched")
+
+
+def _logprobs(attached: Attached, ids: list[int], answer: list[int], sets: Sequence[Levels]) -> list[list[float]]:
+    """log p of each token of the answer after the prompt, one list a set of levels; the sets are the rows of one batch."""
+    anchor = attached.anchor
+    anchor.check(ids + answer)
+    rows = torch.tensor([[level in levels for levels in sets] for level in range(1, attached.slots.levels + 1)])
+    batch = torch.tensor([(ids + answer)[:-1]], device=anchor.device).expand(len(sets), -1)
+    with torch.inference_mode(), attached.by_row(rows):
+        scores = attached.forward(batch, keep=len(answer)).float().log_softmax(-1)
+    picked = scores.gather(-1, torch.tensor(answer, device=scores.device).view(1, -1, 1).expand(len(sets), -1, -1))
+    return [[float(value) for value in row] for row in picked.squeeze(-1).tolist()]

@@ -1,0 +1,226 @@
+"""The verbs that only read: info, route, run, trace."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memstudio.cli import show
+from memstudio.cli.options import (
+    AnchorOption,
+    BankArgument,
+    DeviceOption,
+    DtypeOption,
+    EncoderOption,
+    HideOption,
+    JsonOption,
+    KeyOption,
+    MemoryOption,
+    RouteOption,
+    StudyOption,
+    loaded,
+    reading,
+    route_of,
+)
+
+if TYPE_CHECKING:
+    from memstudio.anchor.values import Run, Trace
+    from memstudio.bank.values import Route
+
+
+def info(
+    bank: BankArgument,
+    verify: Annotated[bool, typer.Option("--verify", help="Check the sha256 of every file.")] = False,
+    study: StudyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What a bank is: anchor, levels, sizes, fallback."""
+    with reading(bank, study=study) as session:
+        payload = session.info()
+        if verify:
+            checked = session.bank.verify()
+            payload["verified"] = {"files": len(checked), "bytes": sum(size for _, size in checked)}
+    if json:
+        show.print_json(payload)
+        return
+    anchor = payload["anchor"]
+    where = f"study {payload['study']}, revision {payload['revision']}" if payload["study"] else "as shipped"
+    show.say(f"{payload['name']}: a bank of {payload['kind'].upper()} memories, {where}")
+    parameters = "not in the folder" if anchor["parameters"] is None else f"{show.cell(anchor['parameters'])} parameters"
+    show.say(f"anchor   {anchor['architecture'] or anchor['source']}, {parameters}")
+    show.say(f"bank     {show.cell(payload['bank_parameters'])} parameters, {show.size(payload['bank_bytes'])} in {payload['dtype']}")
+    show.say(f"fetched  {show.cell(payload['fetched_parameters'])} parameters a prompt")
+    generic = "with" if payload["generic"] else "without"
+    show.say(f"pruned clusters fall back to {payload['fallback']}; {generic} generic blocks")
+    rows = [
+        (each["level"], each["clusters"], _width(each["width"]), show.size(each["block_bytes"]), payload["pruned"][each["level"]])
+        for each in payload["levels"]
+    ]
+    show.table(None, ("level", "clusters", "width", "block", "pruned"), rows, right=(0, 1, 2, 3, 4))
+    if verify:
+        show.say(f"verified {payload['verified']['files']} files, {show.size(payload['verified']['bytes'])}: every checksum is right")
+
+
+def route(
+    bank: BankArgument,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The text that is routed.", show_default=False)],
+    hide: HideOption = None,
+    encoder: EncoderOption = None,
+    study: StudyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Which clusters a key chooses; reads no weights."""
+    with reading(bank, study=study, encoder=encoder, hide=hide) as session:
+        found = session.route(key)
+        labels = [session.card(cluster).label for cluster in found.clusters]
+        states = [str(session.state(cluster)) for cluster in found.clusters]
+    if json:
+        show.print_json({**_route_payload(found), "key": key, "labels": labels, "states": states})
+        return
+    rows = [
+        (cluster, label, distance, margin, ", ".join(map(str, others)), state)
+        for cluster, label, distance, margin, others, state in zip(
+            found.clusters, labels, found.distances, found.margins, found.runners_up, states, strict=True
+        )
+    ]
+    show.table(None, ("cluster", "label", "distance", "margin", "runners-up", "block"), rows, right=(2, 3))
+
+
+def run(
+    bank: BankArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The prompt.", show_default=False)],
+    key: KeyOption = None,
+    route: RouteOption = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", help="Stop after so many tokens.")] = 64,
+    memory: MemoryOption = "fetched",
+    temperature: Annotated[float, typer.Option("--temperature", help="0 is greedy.")] = 0.0,
+    top_p: Annotated[float, typer.Option("--top-p", help="Draw from the likeliest tokens of this share.")] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
+    hide: HideOption = None,
+    study: StudyOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    anchor: AnchorOption = None,
+    encoder: EncoderOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Continue a prompt with the blocks that it fetches."""
+    from memstudio.anchor.values import Sampling
+    from memstudio.events import Finished, Generated, Routed
+
+    done: list[Run] = []
+
+    def tell(event: object) -> None:
+        if isinstance(event, Finished):
+            done.append(event.result)
+        elif not json and isinstance(event, Routed):
+            show.note("route " + " › ".join(map(str, event.route.clusters)))
+        elif not json and isinstance(event, Generated):
+            show.say(event.token.text, end="")
+
+    sampling = Sampling(max_tokens, temperature, top_p, seed)
+    with reading(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder, hide=hide) as session:
+        _refuse_empty(text)
+        loaded(session)
+        session.listen(tell)
+        result = session.run(text, key=key, route=route_of(route), memory=memory, sampling=sampling)
+    if json:
+        show.print_json(_run_payload(result))
+        return
+    show.say()
+    show.note(f"{len(result.tokens)} tokens, {result.tokens_per_second:.0f} a second, revision {result.revision}")
+
+
+def trace(
+    bank: BankArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The prompt.", show_default=False)],
+    answer: Annotated[str | None, typer.Option("--answer", metavar="T", help="What is explained.", show_default=False)] = None,
+    against: Annotated[str | None, typer.Option("--against", metavar="U", help="A second answer.", show_default=False)] = None,
+    key: KeyOption = None,
+    route: RouteOption = None,
+    hide: HideOption = None,
+    study: StudyOption = None,
+    device: DeviceOption = "auto",
+    dtype: DtypeOption = "float32",
+    anchor: AnchorOption = None,
+    encoder: EncoderOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What each fetched block causes: log-probability of the answer without it, and where it acts."""
+    if against is not None and answer is None:
+        raise typer.BadParameter("--against needs --answer")
+    with reading(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder, hide=hide) as session:
+        _refuse_empty(text)
+        loaded(session)
+        found = session.trace(text, key=key, route=route_of(route), answer=answer, against=against)
+        labels = {cluster: session.card(cluster).label for cluster in found.route.clusters}
+    if json:
+        show.print_json(_trace_payload(found))
+        return
+    _show_trace(found, labels)
+
+
+def _refuse_empty(text: str) -> None:
+    from memstudio.errors import UserError
+
+    if not text.strip():
+        raise UserError("the prompt is empty: write some text")
+
+
+def _width(width: int | list[int]) -> str:
+    return str(width) if isinstance(width, int) else ",".join(map(str, width))
+
+
+def _route_payload(route: "Route") -> dict[str, Any]:
+    return {"route": route.clusters, "distances": route.distances, "runners_up": route.runners_up, "margins": route.margins}
+
+
+def _run_payload(run: "Run") -> dict[str, Any]:
+    return {
+        "prompt": run.prompt,
+        "key": run.key,
+        "memory": run.memory,
+        "text": run.text,
+        "tokens": run.tokens,
+        "route": run.route.clusters if run.route else None,
+        "top": [{"token": token, "logprob": logprob} for token, logprob in (run.tokens[0].top if run.tokens else ())],
+        "seconds": run.seconds,
+        "tokens_per_second": run.tokens_per_second,
+        "revision": run.revision,
+    }
+
+
+def _trace_payload(trace: "Trace") -> dict[str, Any]:
+    return {
+        "prompt": trace.prompt,
+        "tokens": trace.tokens,
+        **_route_payload(trace.route),
+        "layers": trace.layers,
+        "contribution": trace.contribution,
+        "norm": trace.norm,
+        "effect": trace.effect,
+        "neurons": trace.neurons,
+        "answer": trace.answer,
+        "runner_up": trace.runner_up,
+        "revision": trace.revision,
+        "evidence": {"contribution": "projected", "norm": "observed", "effect": "causal", "neurons": "projected"},
+    }
+
+
+def _show_trace(trace: "Trace", labels: Mapping[Any, str]) -> None:
+    answer = trace.answer
+    generic = f", with the generic blocks {answer.generic:.2f}" if answer.generic is not None else ""
+    show.say(f"answer {answer.text!r}, runner-up {trace.runner_up!r}, revision {trace.revision}")
+    show.say(f"log p(answer): without memory {answer.none:.2f}{generic}, fetched {answer.fetched:.2f}")
+    gains = {name: after - before for (_, before), (name, after) in zip(answer.steps, answer.steps[1:], strict=False)}
+    rows = []
+    for cluster in trace.route.clusters:
+        subtree = answer.without_subtree.get(cluster)
+        below = None if subtree is None else answer.fetched - subtree
+        rows.append((cluster, labels[cluster], gains.get(str(cluster)), trace.effect.get(cluster), below))
+    columns = ("cluster", "label", "gain of its level", "effect", "effect with all below")
+    show.table(f"nats, causal; baseline {answer.baseline}", columns, rows, right=(2, 3, 4))
+    if trace.neurons:
+        columns = ("cluster", "layer", "neuron", "activation", "promotes")
+        neurons = [(n.cluster, n.layer, n.index, n.activation, " ".join(map(repr, n.promotes)) or None) for n in trace.neurons]
+        show.table("strongest memory neurons; what they promote is projected", columns, neurons, right=(1, 2, 3))

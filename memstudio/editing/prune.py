@@ -1,0 +1,97 @@
+"""Taking blocks out of a bank, and putting the shipped ones back.
+
+A subtree goes as a whole: a block trained on the refinement of a topic is of no use without the topic's own. So pruning
+takes descendants along and restoring brings pruned ancestors and descendants back, unless an orphan is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from memstudio.bank.values import BASE, PRUNED, Change, ClusterId, Overlay
+from memstudio.errors import UserError
+
+if TYPE_CHECKING:
+    from memstudio.bank.bank import Bank
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Take the blocks of `clusters` and of all below them out; with `orphan` only those named, what is below stays."""
+
+    verb: ClassVar[str] = "prune"
+    clusters: tuple[ClusterId, ...]
+    orphan: bool = False
+
+    @property
+    def title(self) -> str:
+        """One line for the log."""
+        return _title(self.verb, self.clusters) + (", orphans kept" if self.orphan else "")
+
+    def changes(self, bank: Bank, overlay: Overlay) -> list[Change]:
+        """The blocks that go.
+
+        Raises:
+            UserError: a cluster does not exist, or no block is left to prune.
+        """
+        reached = _reached(bank, self.clusters, below=not self.orphan)
+        changes = [
+            Change(cluster, before, PRUNED)
+            for cluster in sorted(reached)
+            if bank.has_block(cluster) and not (before := overlay.get(cluster, BASE)).pruned
+        ]
+        if not changes:
+            raise UserError(f"{_title(self.verb, self.clusters)}: no block is left there to prune")
+        return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put the blocks of `clusters` back as shipped, with the pruned ones above and below; with `orphan` only those named."""
+
+    verb: ClassVar[str] = "restore"
+    clusters: tuple[ClusterId, ...]
+    orphan: bool = False
+
+    @property
+    def title(self) -> str:
+        """One line for the log."""
+        return _title(self.verb, self.clusters) + (", alone" if self.orphan else "")
+
+    def changes(self, bank: Bank, overlay: Overlay) -> list[Change]:
+        """The blocks that come back.
+
+        Raises:
+            UserError: a cluster does not exist, or every block there is as shipped already.
+        """
+        named = set(_reached(bank, self.clusters, below=False))
+        reached = set(named)
+        if not self.orphan:
+            reached.update(_reached(bank, self.clusters, below=True))
+            reached.update(ancestor for cluster in named for ancestor in bank.tree.ancestors(cluster))
+        changes = []
+        for cluster in sorted(reached):
+            before = overlay.get(cluster, BASE)
+            if before != BASE and (before.pruned or cluster in named):
+                changes.append(Change(cluster, before, BASE))
+        if not changes:
+            raise UserError(f"{_title(self.verb, self.clusters)}: every block there is as shipped already")
+        return changes
+
+
+def _reached(bank: Bank, clusters: Iterable[ClusterId], *, below: bool) -> dict[ClusterId, None]:
+    """The clusters and, with `below`, all under them; each once."""
+    reached: dict[ClusterId, None] = {}
+    for cluster in clusters:
+        bank.tree.check(cluster)
+        reached.update(dict.fromkeys(bank.tree.subtree(cluster) if below else (cluster,)))
+    return reached
+
+
+def _title(verb: str, clusters: tuple[ClusterId, ...], limit: int = 5) -> str:
+    if not clusters:
+        raise UserError(f"{verb}: name at least one cluster, for example 3/1339")
+    more = f" and {len(clusters) - limit} more" if len(clusters) > limit else ""
+    return f"{verb} " + ", ".join(map(str, clusters[:limit])) + more

@@ -1,0 +1,47 @@
+"""How a study.db of any format becomes the present one: an ordered list, each entry frozen once it has shipped.
+
+The format number is SQLite's user_version: how many entries of the list a file has been through.
+"""
+
+from sqlalchemy import Connection
+
+APPLICATION_ID = 0x6D656D73  # "mems", SQLite's application_id: tells a study from any other SQLite file
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
+        """CREATE TABLE revisions (
+            id INTEGER NOT NULL PRIMARY KEY,
+            parent INTEGER REFERENCES revisions (id),
+            verb TEXT NOT NULL,
+            title TEXT NOT NULL,
+            receipt TEXT NOT NULL,
+            time_s FLOAT NOT NULL)""",
+        "CREATE INDEX revisions_parent ON revisions (parent)",
+        """CREATE TABLE changes (
+            revision INTEGER NOT NULL REFERENCES revisions (id),
+            level INTEGER NOT NULL,
+            idx INTEGER NOT NULL,
+            before_source TEXT NOT NULL,
+            before_scale FLOAT NOT NULL,
+            after_source TEXT NOT NULL,
+            after_scale FLOAT NOT NULL,
+            PRIMARY KEY (revision, level, idx)) WITHOUT ROWID""",
+        """CREATE TABLE refs (
+            name TEXT NOT NULL PRIMARY KEY,
+            revision INTEGER NOT NULL REFERENCES revisions (id))""",
+    ),
+)
+
+FORMAT = len(MIGRATIONS)
+
+
+def migrate(connection: Connection, have: int) -> None:
+    """Bring a file of format `have` to FORMAT, inside the caller's transaction. At FORMAT nothing is written."""
+    if have == FORMAT:
+        return
+    for statements in MIGRATIONS[have:]:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.exec_driver_sql(f"PRAGMA user_version = {FORMAT}")

@@ -1,0 +1,60 @@
+"""Traces and neurons: the session lends its slots to the model's own instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from memstudio.anchor import trace as instrument
+from memstudio.anchor.lens import block_neurons
+from memstudio.anchor.values import Neuron, Trace
+from memstudio.bank.overlay import resolve
+from memstudio.bank.values import ClusterId, Memory
+from memstudio.session.running import Wish
+
+if TYPE_CHECKING:
+    from memstudio.session.session import Session
+
+
+def trace(
+    session: Session,
+    text: str,
+    *,
+    key: str | None,
+    route: Sequence[ClusterId] | None,
+    answer: str | None,
+    against: str | None,
+) -> Trace:
+    """See `Session.trace`."""
+    session.running.encode(text)
+    chosen = session.path(route) if route is not None else session.route(text if key is None else key)
+    fetched = Wish("fetched", chosen.clusters)
+
+    def fill(memory: Memory) -> bool:
+        if memory == "generic" and not session.bank.manifest.generic:
+            return False
+        session.fetch(fetched if memory == "fetched" else Wish(memory))
+        return True
+
+    session.fetch(fetched)
+    return instrument.trace(
+        session.running.attached,
+        text,
+        chosen,
+        answer=answer,
+        against=against,
+        fill=fill,
+        revision=session.head,
+        lens=session.running.lens,
+    )
+
+
+def neurons(session: Session, cluster: ClusterId) -> tuple[Neuron, ...]:
+    """See `Session.neurons`. A cluster whose own block is pruned, or that has none, has no neurons: a stand-in's are not its own."""
+    session.bank.tree.check(cluster)
+    found = resolve(session.bank, session.overlay, cluster, session.blob)
+    if found.row is None or found.cluster != cluster:
+        return ()
+    layout, layers = session.bank.layouts[cluster.level - 1], session.bank.manifest.layers
+    return block_neurons(session.running.lens, layout, tuple(layers), found.row * found.scale, cluster)
+

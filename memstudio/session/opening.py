@@ -1,0 +1,105 @@
+"""From what a person names (a bank folder, a study folder, the word demo) to an open session, with every doubt said in one line."""
+
+from pathlib import Path
+
+from memstudio import paths
+from memstudio.bank.bank import Bank, open_bank
+from memstudio.bank.manifest import MANIFEST
+from memstudio.errors import UserError
+from memstudio.session.session import Session
+
+DEMO = "demo"
+_STUDY_FILE = "study.db"
+
+
+def open_session(
+    bank: str | Path,
+    *,
+    study: Path | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    encoder: Path | None = None,
+    anchor: Path | None = None,
+    readonly: bool = False,
+) -> Session:
+    """Open "demo", a bank folder or a study folder; reads headers and the tree, neither blocks nor model.
+
+    study: where edits are kept; without it, in the study that `bank` names, else in a temporary one that goes at `close`.
+    device: "auto", "cpu", "cuda" or "mps". encoder, anchor: folders to use instead of the model cache, accepted by their sha256.
+    readonly: edits are refused, and a study is read beside its writer.
+
+    Raises:
+        UserError: nothing there that can be opened, or a study of another bank.
+    """
+    if _is_study(bank):
+        if study is not None and not _same(Path(bank), study):
+            raise UserError(f"{bank}: is a study already; leave --study {study} out, or name the bank instead")
+        study = Path(bank)
+        opened = _bank_of(study)
+    else:
+        opened = open_bank(bank_folder(bank))
+    store = None
+    if study is not None:
+        from memstudio.history.store import open_store
+
+        store = open_store(
+            study, bank_digest=opened.digest, bank_name=opened.name, bank_path=str(opened.folder.absolute()), readonly=readonly
+        )
+    return Session(opened, store, device=device, dtype=dtype, encoder=encoder, anchor=anchor, readonly=readonly)
+
+
+def study_for(bank: str | Path, study: Path | None = None) -> Path:
+    """Where edits of `bank` are kept: `study`, else the study that was named, else the bank's default study in the user's data folder.
+
+    Raises:
+        UserError: there is no bank or study of that name.
+    """
+    if _is_study(bank):
+        if study is not None and not _same(Path(bank), study):
+            raise UserError(f"{bank}: is a study already; leave --study {study} out, or name the bank instead")
+        return Path(bank)
+    if study is not None:
+        return study
+    opened = open_bank(bank_folder(bank))
+    return paths.default_study(opened.name, opened.digest)
+
+
+def bank_folder(bank: str | Path) -> Path:
+    """The folder that a bank's name stands for.
+
+    Raises:
+        UserError: the demo bank is not installed, or no folder of that name exists.
+    """
+    if str(bank) == DEMO:
+        folder = paths.demo_bank()
+        if not (folder / MANIFEST).is_file():
+            raise UserError(f"demo: the bundled bank is not at {folder}; install memstudio again, or name a bank folder")
+        return folder
+    folder = Path(bank)
+    if not folder.exists():
+        raise UserError(f"{bank}: no such folder; name a bank folder, a study folder or the word demo")
+    return folder
+
+
+def _is_study(bank: str | Path) -> bool:
+    return str(bank) != DEMO and (Path(bank) / _STUDY_FILE).exists() and not (Path(bank) / MANIFEST).exists()
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _bank_of(study: Path) -> Bank:
+    """The bank that a study was made on: where it was last seen, else the bundled one where the digest is the same."""
+    from memstudio.history.store import read_binding
+
+    binding = read_binding(study)
+    if (Path(binding.bank_path) / MANIFEST).is_file():
+        return open_bank(Path(binding.bank_path))
+    if (paths.demo_bank() / MANIFEST).is_file():
+        demo = open_bank(paths.demo_bank())
+        if demo.digest == binding.bank_digest:
+            return demo
+    raise UserError(
+        f"{study}: its bank {binding.bank_name!r} is no longer at {binding.bank_path}; name the bank and give --study {study}"
+    )

@@ -1,0 +1,447 @@
+"""One open study: route, run, trace, score, edit, undo. Everything the window and the shell can do goes through here.
+
+Synchronous and used from one thread. Heavy parts load when first needed. Only the session emits events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from memstudio.anchor.values import DeviceChoice, Neuron, Run, Sampling, Token, Trace
+from memstudio.bank.values import BASE, BlockState, Change, ClusterCard, ClusterId, Memory, Overlay, Route
+from memstudio.editing.plan import Edit, Plan, plan_edit
+from memstudio.errors import UserError
+from memstudio.events import Committed, Event, Hidden, Traced
+from memstudio.facts.values import Fact, Scores
+from memstudio.jobs import Job
+from memstudio.session.running import Running, Wish
+
+if TYPE_CHECKING:
+    import torch
+
+    from memstudio.bank.bank import Bank
+    from memstudio.history.store import Store
+    from memstudio.history.values import Revision
+
+
+class Session:
+    """An open bank, the study that its edits go to, and the model that runs it. Made by `open_session`."""
+
+    def __init__(
+        self,
+        bank: Bank,
+        store: Store | None,
+        *,
+        device: str = "auto",
+        dtype: str = "float32",
+        encoder: Path | None = None,
+        anchor: Path | None = None,
+        readonly: bool = False,
+    ) -> None:
+        self.bank = bank
+        self.readonly = readonly
+        self.running = Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder)
+        self.hidden: frozenset[ClusterId] = frozenset()
+        self.muted: frozenset[ClusterId] = frozenset()
+        self._store = store
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._overlay: Overlay = store.overlay() if store is not None else {}
+        self._listeners: list[Callable[[Event], None]] = []
+        self._runs = 0
+        self._recompute: set[int] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the study (a temporary one goes) and of the model."""
+        if self.running.loaded:
+            self.running.attached.detach()
+        if self._store is not None:
+            self._store.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
+
+    @property
+    def store(self) -> Store:
+        """The study's history; a temporary study begins here when none was named.
+
+        Raises:
+            UserError: the bank was opened as shipped, to read only.
+        """
+        if self._store is None:
+            if self.readonly:
+                raise UserError(f"{self.bank.folder}: opened as shipped, to read only; name a study to edit")
+            from memstudio.history.store import open_store
+
+            self._temporary = tempfile.TemporaryDirectory(prefix="memstudio-", ignore_cleanup_errors=True)
+            self._store = open_store(
+                Path(self._temporary.name) / "study",
+                bank_digest=self.bank.digest,
+                bank_name=self.bank.name,
+                bank_path=str(self.bank.folder.absolute()),
+            )
+        return self._store
+
+    @property
+    def study(self) -> Path | None:
+        """The study's folder; None while nothing but the bank as shipped is open."""
+        return self._store.folder if self._store is not None else None
+
+    @property
+    def temporary(self) -> bool:
+        """Whether edits go with the session."""
+        return self._store is None or self._temporary is not None
+
+    @property
+    def head(self) -> int:
+        """The revision that the session stands at; 0 is the bank as shipped."""
+        return self._store.head if self._store is not None else 0
+
+    @property
+    def overlay(self) -> Overlay:
+        """What differs from the bank as shipped at the head; the caller's own copy."""
+        return dict(self._overlay)
+
+    def info(self) -> dict[str, Any]:
+        """The bank's figures (see `Bank.info`) and where the study stands: study, revision, edited, pruned[level]."""
+        pruned = [cluster for cluster, state in self._overlay.items() if state.pruned]
+        return {
+            **self.bank.info(),
+            "study": str(self.study) if self.study else None,
+            "revision": self.head,
+            "edited": len(self._overlay),
+            "pruned": {level: sum(c.level == level for c in pruned) for level in range(1, self.bank.tree.depth + 1)},
+        }
+
+    def listen(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call back with each event, on the session's thread; the returned function ends that."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+
+    def emit(self, event: Event) -> None:
+        """Tell the listeners. For the session's own parts."""
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def load(self) -> DeviceChoice:
+        """Load the anchor now; says on which device, and one line where that is not what a person may expect."""
+        return self.running.choice
+
+    # --- what fires -------------------------------------------------------------------------------------------------
+
+    def route(self, key: str) -> Route:
+        """The clusters chosen for a key, hidden ones passed over; reads no weights.
+
+        Raises:
+            UserError: an empty key, or no encoder on this machine.
+        """
+        return self.bank.tree.descend(self.running.key_vectors([key])[0], self.hidden)
+
+    def path(self, route: Sequence[ClusterId]) -> Route:
+        """An explicit route: a path from level 1 down, or its last cluster alone. Distances were not measured (NaN).
+
+        Raises:
+            UserError: a cluster does not exist, or they are not one path.
+        """
+        if not route:
+            raise UserError("the route is empty: name its deepest cluster, for example 3/1339")
+        for cluster in route:
+            self.bank.tree.check(cluster)
+        whole = self.bank.tree.route_to(route[-1])
+        if len(route) > 1 and tuple(route) != whole:
+            wanted = ",".join(map(str, whole))
+            raise UserError(f"route {','.join(map(str, route))}: not one path from level 1 down; the path to {route[-1]} is {wanted}")
+        return Route(whole, (float("nan"),) * len(whole), ((),) * len(whole), (None,) * len(whole))
+
+    def chosen(self, text: str, key: str | None, route: Sequence[ClusterId] | None, memory: Memory) -> Route | None:
+        """The route of a run: the explicit one, else that of the key, else that of the text; None where no routed memory is wanted."""
+        if memory == "generic" and not self.bank.manifest.generic:
+            raise UserError(f"{self.bank.folder}: has no generic blocks; choose --memory fetched or none")
+        if memory != "fetched":
+            return None
+        if route is not None:
+            return self.path(route)
+        return self.route(text if key is None else key)
+
+    def generate(
+        self,
+        text: str,
+        *,
+        key: str | None = None,
+        route: Sequence[ClusterId] | None = None,
+        memory: Memory = "fetched",
+        sampling: Sampling = Sampling(),
+        prefix: Sequence[int] = (),
+        job: Job | None = None,
+    ) -> Iterator[Token]:
+        """Continue a prompt, a token at a time. Emits Routed, Generated and Finished.
+
+        Between two tokens `job` breathes: edits land there and the next token is computed under the new revision, with the keys
+        and values of earlier tokens as they were, unless `recompute` is asked for. A cancelled job ends the run as stopped.
+
+        prefix: ids of tokens already generated; they are read again under the blocks of now, and the run goes on behind them.
+
+        Raises:
+            UserError: an empty or over-long prompt, a cluster that does not exist, sampling out of range.
+        """
+        from memstudio.session.generation import Generation
+
+        return Generation(self, text, key, route, memory, sampling, tuple(prefix), job).tokens()
+
+    def run(
+        self,
+        text: str,
+        *,
+        key: str | None = None,
+        route: Sequence[ClusterId] | None = None,
+        memory: Memory = "fetched",
+        sampling: Sampling = Sampling(),
+        prefix: Sequence[int] = (),
+        job: Job | None = None,
+    ) -> Run:
+        """`generate` to its end."""
+        from memstudio.session.generation import Generation
+
+        return Generation(self, text, key, route, memory, sampling, tuple(prefix), job).finish()
+
+    def recompute(self) -> None:
+        """Have the runs at work read their text again under the blocks of now before their next token."""
+        self._recompute = set(range(1, self._runs + 1))
+
+    def take_recompute(self, run: int) -> bool:
+        """Whether a run was asked to recompute since it last looked. For the session's own parts."""
+        asked = run in self._recompute
+        self._recompute.discard(run)
+        return asked
+
+    def next_run(self) -> int:
+        """The number of a new run. For the session's own parts."""
+        self._runs += 1
+        return self._runs
+
+    def fetch(self, wish: Wish, overlay: Overlay | None = None) -> None:
+        """Have the slots hold what `wish` wants, at the head or under `overlay`. For the session's own parts."""
+        self.running.fetch(wish, self._overlay if overlay is None else overlay, self.blob)
+
+    def blob(self, sha256: str) -> torch.Tensor:
+        """An edited block's tensor."""
+        return self.store.blob(sha256)
+
+    def logits(
+        self, text: str, *, key: str | None = None, route: Sequence[ClusterId] | None = None, memory: Memory = "fetched"
+    ) -> torch.Tensor:
+        """The reference path: logits float32 [tokens, vocabulary] of one unpadded prompt.
+
+        Raises:
+            UserError: an empty or over-long prompt, a cluster that does not exist.
+        """
+        from memstudio.anchor.engine import logits
+
+        ids = self.running.encode(text)
+        chosen = self.chosen(text, key, route, memory)
+        self.fetch(Wish(memory, chosen.clusters if chosen else ()))
+        return logits(self.running.attached, ids)
+
+    def resolved(self, clusters: Sequence[ClusterId]) -> tuple[object, ...]:
+        """What a route really fetches at the head, after fallback; equal answers mean bit-identical blocks. Reads no weights."""
+        wish = Wish("fetched", tuple(clusters))
+        return tuple(self.running.identity(wish, level, self._overlay) for level in range(1, self.bank.tree.depth + 1))
+
+    # --- run-time only ----------------------------------------------------------------------------------------------
+
+    def hide(self, clusters: Collection[ClusterId]) -> None:
+        """The retriever passes these subtrees over from now on, and takes the runner-up; replaces the set before. Emits Hidden.
+
+        Raises:
+            UserError: a cluster does not exist.
+        """
+        self.hidden = frozenset(self.bank.tree.check(cluster) for cluster in clusters)
+        self.emit(Hidden(self.hidden, self.muted))
+
+    def mute(self, clusters: Collection[ClusterId]) -> None:
+        """These blocks are fetched and not added from now on; replaces the set before. Emits Hidden.
+
+        Raises:
+            UserError: a cluster does not exist.
+        """
+        self.muted = frozenset(self.bank.tree.check(cluster) for cluster in clusters)
+        self.running.mute(self.muted)
+        self.emit(Hidden(self.hidden, self.muted))
+
+    # --- edits ------------------------------------------------------------------------------------------------------
+
+    def plan(self, edit: Edit) -> Plan:
+        """What an edit would do; writes nothing.
+
+        Raises:
+            UserError: a cluster does not exist, or the edit would change nothing.
+        """
+        return plan_edit(edit, self.bank, self._overlay)
+
+    def apply(self, edit: Edit) -> Revision:
+        """Commit an edit: rows and resident slots change together, or neither. Emits Committed.
+
+        Raises:
+            UserError: as `plan`, or the session only reads.
+        """
+        plan = self.plan(edit)
+        after = {**self._overlay, **{change.cluster: change.after for change in plan.changes}}
+        kept = {cluster: state for cluster, state in after.items() if state != BASE}
+        with self._settling(kept) as settle, self.store.commit(edit.verb, edit.title, plan.changes, receipt=plan.receipt()) as revision:
+            settle()
+        self.emit(Committed(revision, frozenset(change.cluster for change in plan.changes)))
+        return revision
+
+    def undo(self) -> Revision:
+        """Go to the head's parent. Emits Committed.
+
+        Raises:
+            UserError: nothing to undo.
+        """
+        target = self.store.undo_target()
+        if target is None:
+            raise UserError("nothing to undo: the study stands at revision 0, the bank as shipped")
+        return self.checkout(target)
+
+    def redo(self) -> Revision:
+        """Go to the revision that was last undone. Emits Committed.
+
+        Raises:
+            UserError: nothing to redo.
+        """
+        target = self.store.redo_target()
+        if target is None:
+            raise UserError(f"nothing to redo: no revision was undone after revision {self.head}")
+        return self.checkout(target)
+
+    def checkout(self, revision: int) -> Revision:
+        """Go to any revision. Emits Committed.
+
+        Raises:
+            UserError: there is no such revision, or the session only reads.
+        """
+        changes = self.store.diff(self.head, revision)
+        with self._settling(self.store.overlay(revision)) as settle, self.store.move(revision) as moved:
+            settle()
+        self.emit(Committed(moved, frozenset(change.cluster for change in changes)))
+        return moved
+
+    def log(self) -> list[Revision]:
+        """All revisions of the study, oldest first."""
+        return self.store.log()
+
+    def diff(self, a: int, b: int) -> list[Change]:
+        """The blocks that differ between two revisions: `before` at a, `after` at b.
+
+        Raises:
+            UserError: there is no such revision.
+        """
+        return self.store.diff(a, b)
+
+    def state(self, cluster: ClusterId) -> BlockState:
+        """What stands in a cluster's place at the head."""
+        return self._overlay.get(cluster, BASE)
+
+    @contextlib.contextmanager
+    def _settling(self, overlay: Overlay) -> Iterator[Callable[[], None]]:
+        """Gives the function that overwrites the resident slots for `overlay`; where the body fails, those of before come back."""
+        before = self._overlay
+
+        def settle() -> None:
+            self._overlay = overlay
+            self.running.refetch(overlay, self.blob)
+
+        try:
+            yield settle
+        except BaseException:
+            self._overlay = before
+            self.running.refetch(before, self.blob)
+            raise
+
+    # --- evidence ---------------------------------------------------------------------------------------------------
+
+    def trace(
+        self,
+        text: str,
+        *,
+        key: str | None = None,
+        route: Sequence[ClusterId] | None = None,
+        answer: str | None = None,
+        against: str | None = None,
+    ) -> Trace:
+        """The record of one run: contributions (projected), norms (observed), effects on an answer (causal). Emits Traced.
+
+        answer: what is explained, the greedy continuation unless given; against: a second answer.
+
+        Raises:
+            UserError: an empty or over-long prompt or answer, a cluster that does not exist.
+        """
+        from memstudio.session.evidence import trace
+
+        found = trace(self, text, key=key, route=route, answer=answer, against=against)
+        self.emit(Traced(found))
+        return found
+
+    def neurons(self, cluster: ClusterId) -> tuple[Neuron, ...]:
+        """The memory neurons of a block as it stands at the head, with what their value rows promote (projected); no prompt is run.
+
+        Raises:
+            UserError: the cluster does not exist.
+        """
+        from memstudio.session.evidence import neurons
+
+        return neurons(self, cluster)
+
+    def card(self, cluster: ClusterId) -> ClusterCard:
+        """Label, terms, documents and exemplars of a cluster.
+
+        Raises:
+            UserError: the cluster does not exist.
+        """
+        return self.bank.card(cluster)
+
+    def facts(self) -> list[Fact]:
+        """The bank's own facts; none where it has no facts file.
+
+        Raises:
+            UserError: the file is not what it should be.
+        """
+        from memstudio.facts.read import read_facts
+
+        return read_facts(self.bank.facts_path) if self.bank.facts_path.is_file() else []
+
+    def score(
+        self,
+        facts: Sequence[Fact] | None = None,
+        *,
+        memory: Memory = "fetched",
+        levels: int | None = None,
+        hide: Collection[ClusterId] = (),
+        hide_best: int | None = None,
+        revision: int | None = None,
+        job: Job | None = None,
+    ) -> Scores:
+        """Answer the prompts of facts (None: the bank's own) by free greedy generation and judge them; see `facts.score`.
+
+        The routes of the bank's own prompts come with it, so no encoder is needed for them.
+
+        levels: fetch only the first so many levels. hide: subtrees passed over, beside those of `hide()`. hide_best: each prompt
+        has its own chosen cluster of this level passed over. revision: the study at that revision instead of the head.
+
+        Raises:
+            UserError: no facts, a level or cluster that does not exist, no such revision, an over-long prompt.
+        """
+        from memstudio.session.scoring import score
+
+        return score(
+            self, facts, memory=memory, levels=levels, hide=frozenset(hide), hide_best=hide_best, revision=revision, job=job or Job("score")
+        )

@@ -1,0 +1,292 @@
+"""Every command of the window, as data: menus, toolbar, context menu, shortcuts and tooltips are made from this one table.
+
+A new command is a plain function and a line in `ACTIONS`; the tests run over every line.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from memstudio.bank.values import ClusterId
+from memstudio.ui.snapshots import Situation
+from memstudio.ui.theme import ThemeChoice
+
+
+class Desk(Protocol):
+    """What an action may do; the main window is one, tests bring a small one."""
+
+    def choose_bank(self) -> None: ...
+    def choose_study(self) -> None: ...
+    def save_picture(self) -> None: ...
+    def leave(self) -> None: ...
+    def undo(self) -> None: ...
+    def redo(self) -> None: ...
+    def prune(self, cluster: ClusterId) -> None: ...
+    def restore(self, cluster: ClusterId) -> None: ...
+    def toggle_hide(self, cluster: ClusterId) -> None: ...
+    def toggle_mute(self, cluster: ClusterId) -> None: ...
+    def copy(self, what: str) -> None: ...
+    def find(self) -> None: ...
+    def write_prompt(self) -> None: ...
+    def run_prompt(self) -> None: ...
+    def stop(self) -> None: ...
+    def trace_prompt(self) -> None: ...
+    def toggle_auto_trace(self) -> None: ...
+    def continue_run(self) -> None: ...
+    def recompute_run(self) -> None: ...
+    def score_facts(self) -> None: ...
+    def choose_theme(self, choice: ThemeChoice) -> None: ...
+    def reset_layout(self) -> None: ...
+    def show_about(self) -> None: ...
+    def show_log(self) -> None: ...
+    def selected(self) -> ClusterId: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One command. `enabled` and `checked` read the situation; `run` does it. An action without `checked` is no toggle."""
+
+    key: str
+    text: str
+    menu: str
+    run: Callable[[Desk], None]
+    tip: str
+    shortcuts: tuple[str, ...] = ()
+    icon: str | None = None
+    enabled: Callable[[Situation], bool] = lambda now: True
+    checked: Callable[[Situation], bool] | None = None
+    group: int = 0
+    toolbar: bool = False
+    context: bool = False
+
+    @property
+    def short(self) -> str:
+        """The first word, for buttons."""
+        return self.text.replace("&", "").split()[0]
+
+    @property
+    def tooltip(self) -> str:
+        """The tip with the shortcut behind it."""
+        return f"{self.tip}  ({self.shortcuts[0]})" if self.shortcuts else self.tip
+
+
+def prune_block(desk: Desk) -> None:
+    desk.prune(desk.selected())
+
+
+def restore_block(desk: Desk) -> None:
+    desk.restore(desk.selected())
+
+
+def hide_subtree(desk: Desk) -> None:
+    desk.toggle_hide(desk.selected())
+
+
+def mute_block(desk: Desk) -> None:
+    desk.toggle_mute(desk.selected())
+
+
+def copy_cluster(desk: Desk) -> None:
+    desk.copy(str(desk.selected()))
+
+
+def copy_as_python(desk: Desk) -> None:
+    desk.copy("python")
+
+
+def _block(now: Situation) -> bool:
+    return now.selected is not None and now.editable
+
+
+MENUS = ("File", "Edit", "View", "Run", "Help")
+
+ACTIONS: tuple[Action, ...] = (
+    Action("open_bank", "&Open bank…", "File", lambda d: d.choose_bank(), "Open a bank folder", ("Ctrl+O",), "open", toolbar=True),
+    Action("open_study", "Open &study…", "File", lambda d: d.choose_study(), "Open a study folder, its bank with it", ("Ctrl+Shift+O",)),
+    Action("save_picture", "Save &picture…", "File", lambda d: d.save_picture(), "Save a picture of the window", (), "camera", group=2),
+    Action("quit", "&Quit", "File", lambda d: d.leave(), "Leave memstudio", ("Ctrl+Q",), "quit", group=3),
+    Action("undo", "&Undo", "Edit", lambda d: d.undo(), "Take the last edit back", ("Ctrl+Z",), "undo", lambda n: n.undo, toolbar=True),
+    Action(
+        "redo",
+        "&Redo",
+        "Edit",
+        lambda d: d.redo(),
+        "Make the edit again",
+        ("Ctrl+Shift+Z", "Ctrl+Y"),
+        "redo",
+        lambda n: n.redo,
+        toolbar=True,
+    ),
+    Action(
+        "prune",
+        "&Prune block",
+        "Edit",
+        prune_block,
+        "Take the block and all below it out, softly: undo brings them back",
+        ("Del",),
+        "prune",
+        lambda n: _block(n) and not n.selected_state.pruned,
+        group=1,
+        toolbar=True,
+        context=True,
+    ),
+    Action(
+        "restore",
+        "Re&store block",
+        "Edit",
+        restore_block,
+        "Bring the block and all below it back as shipped",
+        ("Ctrl+B",),
+        "restore",
+        lambda n: _block(n) and str(n.selected_state) != "base",
+        group=1,
+        context=True,
+    ),
+    Action(
+        "mute",
+        "&Mute block",
+        "Edit",
+        mute_block,
+        "Fetch the block but do not add it, until unmuted; nothing is saved",
+        ("Ctrl+M",),
+        "mute",
+        lambda n: n.selected is not None,
+        lambda n: n.selected_muted,
+        group=2,
+        context=True,
+    ),
+    Action(
+        "hide",
+        "&Hide subtree",
+        "Edit",
+        hide_subtree,
+        "Let the retriever pass the subtree over and take the runner-up; nothing is saved",
+        ("Ctrl+H",),
+        "hide",
+        lambda n: n.selected is not None,
+        lambda n: n.selected_hidden,
+        group=2,
+        context=True,
+    ),
+    Action(
+        "copy_cluster",
+        "&Copy cluster id",
+        "Edit",
+        copy_cluster,
+        "Copy the selected cluster's id, for example 3/1339",
+        ("Ctrl+Shift+C",),
+        "copy",
+        lambda n: n.selected is not None,
+        group=3,
+        context=True,
+    ),
+    Action(
+        "copy_python",
+        "Copy as P&ython",
+        "Edit",
+        copy_as_python,
+        "Copy lines of Python that open this bank and do the same",
+        ("Ctrl+Alt+C",),
+        "python",
+        lambda n: n.bank,
+        group=3,
+        context=True,
+    ),
+    Action(
+        "find", "&Find cluster", "Edit", lambda d: d.find(), "Search labels, terms and ids", ("Ctrl+F",), "find", lambda n: n.bank, group=4
+    ),
+    Action(
+        "run",
+        "&Run",
+        "Run",
+        lambda d: d.run_prompt(),
+        "Answer the prompt",
+        ("Ctrl+Return", "Ctrl+R"),
+        "run",
+        lambda n: n.bank and n.prompt and not n.running,
+        toolbar=True,
+    ),
+    Action("stop", "S&top", "Run", lambda d: d.stop(), "Stop after this token", ("Esc",), "stop", lambda n: n.running, toolbar=True),
+    Action(
+        "write", "Edit &prompt", "Run", lambda d: d.write_prompt(), "Put the cursor into the prompt", ("Ctrl+L",), None, lambda n: n.bank
+    ),
+    Action(
+        "continue",
+        "&Continue",
+        "Run",
+        lambda d: d.continue_run(),
+        "Keep what was computed before the edit and go on",
+        ("F8",),
+        "go_on",
+        lambda n: n.edited_midway,
+        group=1,
+    ),
+    Action(
+        "recompute",
+        "R&ecompute",
+        "Run",
+        lambda d: d.recompute_run(),
+        "Compute the tokens before the edit again, then go on",
+        ("F9",),
+        "recompute",
+        lambda n: n.edited_midway,
+        group=1,
+    ),
+    Action(
+        "trace",
+        "&Trace",
+        "Run",
+        lambda d: d.trace_prompt(),
+        "Measure what each block causes for this prompt",
+        ("Ctrl+T",),
+        "trace",
+        lambda n: n.bank and n.prompt and not n.running,
+        group=2,
+        toolbar=True,
+    ),
+    Action(
+        "auto_trace",
+        "Trace &after each run",
+        "Run",
+        lambda d: d.toggle_auto_trace(),
+        "Trace the prompt as soon as its answer is there",
+        checked=lambda n: n.auto_trace,
+        group=2,
+    ),
+    Action(
+        "score",
+        "Score the bank's &facts",
+        "Run",
+        lambda d: d.score_facts(),
+        "Ask every fact of the bank at this revision",
+        ("Ctrl+Shift+F",),
+        "facts",
+        lambda n: n.bank and not n.running,
+        group=3,
+    ),
+    Action(
+        "theme_system",
+        "Follow the &system",
+        "View",
+        lambda d: d.choose_theme("system"),
+        "Light or dark as the system says",
+        checked=lambda n: n.theme == "system",
+        group=1,
+    ),
+    Action(
+        "theme_light", "&Light", "View", lambda d: d.choose_theme("light"), "Dark on light", checked=lambda n: n.theme == "light", group=1
+    ),
+    Action("theme_dark", "&Dark", "View", lambda d: d.choose_theme("dark"), "Light on dark", checked=lambda n: n.theme == "dark", group=1),
+    Action("reset_layout", "&Reset layout", "View", lambda d: d.reset_layout(), "Put every dock back to its place", (), "layout", group=2),
+    Action("log", "&Log…", "Help", lambda d: d.show_log(), "Show the errors of this session"),
+    Action("about", "&About memstudio", "Help", lambda d: d.show_about(), "What this is, and its licence", (), "about", group=1),
+)
+
+
+def action(key: str) -> Action:
+    """The action of that key.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {each.key: each for each in ACTIONS}[key]

@@ -1,0 +1,349 @@
+"""The one thread crossing: errands go to the worker that owns the session, frozen snapshots come back as Qt signals.
+
+Every method returns at once. A person's error comes back as `failed` (one line), a bug as `crashed` (with its traceback).
+"""
+
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import count, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from memstudio.anchor.values import Sampling
+from memstudio.bank.values import ClusterId
+from memstudio.errors import UserError
+from memstudio.events import Committed, Event, Finished, Generated, Hidden, Routed, Traced
+from memstudio.jobs import Cancelled, Job, Worker
+from memstudio.ui import errands
+from memstudio.ui.snapshots import (
+    Ask,
+    Asked,
+    BlockNeurons,
+    CardView,
+    Crashed,
+    Ended,
+    FactsScored,
+    Failed,
+    Found,
+    JobView,
+    Loaded,
+    Message,
+    Nodes,
+    Opened,
+    Said,
+    Settled,
+    Studied,
+    Wish,
+)
+
+if TYPE_CHECKING:
+    from memstudio.session import Session
+
+Errand = Callable[["Session", Job], Message | None]
+Edit = Literal["prune", "restore"]
+
+
+class Bridge(QObject):
+    """Runs one session on one worker. Signals are emitted on the interface thread only."""
+
+    opened = Signal(Opened)
+    loaded = Signal(Loaded)
+    studied = Signal(Studied)
+    committed = Signal(Committed)
+    hidden = Signal(Hidden)
+    asked = Signal(Ask)
+    routed = Signal(int, Routed)
+    generated = Signal(int, tuple)
+    finished = Signal(int, Finished)
+    ended = Signal(int)
+    traced = Signal(Traced)
+    nodes = Signal(object)
+    found = Signal(Found)
+    card = Signal(CardView)
+    neurons = Signal(BlockNeurons)
+    scored = Signal(FactsScored)
+    job = Signal(JobView)
+    failed = Signal(str)
+    crashed = Signal(Crashed)
+    idle = Signal()
+    """Nothing is under way and everything was delivered."""
+
+    _wake = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._worker = Worker("memstudio-session")
+        self._session: Session | None = None
+        self._ask = 0
+        self._numbers = count(1)
+        self._jobs: dict[int, Job] = {}
+        self._answering: Job | None = None
+        self._nudge = threading.Event()
+        self._lock = threading.Lock()
+        self._mail: deque[Message] = deque()
+        self._closed = False
+        self._under_way = 0
+        self._wake.connect(self._drain, Qt.ConnectionType.QueuedConnection)
+
+    # Errands, called on the interface thread
+
+    def open(self, wish: Wish) -> None:
+        """Open a bank or study; `opened` follows. An open session goes when the new one is there."""
+
+        def work(_: Job) -> Message:
+            if self._session is not None and errands.holds(self._session, wish):
+                self._let_go()  # a study has one writer, so the open session goes first
+            session = errands.open_bank(wish)
+            self._let_go()
+            self._session = session
+            session.listen(self._hear)
+            return errands.opened(session)
+
+        self._submit(f"Opening {Path(wish.path).name}", work, shown=True)
+
+    def load(self) -> None:
+        """Load the model; `loaded` follows."""
+        self._errand("Loading the model", lambda session, _: Loaded(session.load(), errands.model_line(session)), shown=True)
+
+    def generate(self, ask: Ask) -> None:
+        """Answer; `asked`, `routed`, `generated` …, `finished` and, whatever happens, `ended` follow."""
+        self._answering = self._errand("Answering", lambda session, job: self._answer(session, job, ask))
+        self._answering.future.add_done_callback(lambda _: self._post(Ended(ask.number)))
+
+    def stop(self) -> None:
+        """Stop the answer after this token."""
+        if self._answering is not None:
+            self._answering.cancel()
+            self._nudge.set()
+
+    def recompute(self) -> None:
+        """Have the answer at work read its text again under the blocks of now."""
+        self._urgent("Recompute", lambda session, _: session.recompute())
+
+    def trace(self, ask: Ask) -> None:
+        """Trace a prompt; `traced` follows."""
+
+        def work(session: "Session", _: Job) -> None:
+            session.trace(ask.text, key=ask.key, answer=errands.expected_answer(session, ask.text))
+
+        self._errand("Tracing", work, shown=True)
+
+    def edit(self, verb: Edit, clusters: tuple[ClusterId, ...]) -> None:
+        """Prune or restore, between two tokens where an answer is being written; `committed` and `studied` follow."""
+
+        def work(session: "Session", _: Job) -> Message:
+            from memstudio.editing.prune import Prune, Restore
+
+            session.apply(Prune(clusters) if verb == "prune" else Restore(clusters))
+            return Studied(errands.study_view(session))
+
+        self._urgent(verb, work)
+
+    def undo(self) -> None:
+        """Go back to the head's parent."""
+        self._urgent("Undo", lambda session, _: (session.undo(), Studied(errands.study_view(session)))[1])
+
+    def redo(self) -> None:
+        """Go on to what was undone."""
+        self._urgent("Redo", lambda session, _: (session.redo(), Studied(errands.study_view(session)))[1])
+
+    def checkout(self, revision: int) -> None:
+        """Go to a revision."""
+        self._urgent("Checkout", lambda session, _: (session.checkout(revision), Studied(errands.study_view(session)))[1])
+
+    def hide(self, clusters: frozenset[ClusterId]) -> None:
+        """Replace the set of hidden subtrees; `hidden` follows."""
+        self._urgent("Hide", lambda session, _: session.hide(clusters))
+
+    def mute(self, clusters: frozenset[ClusterId]) -> None:
+        """Replace the set of muted blocks; `hidden` follows."""
+        self._urgent("Mute", lambda session, _: session.mute(clusters))
+
+    def ask_nodes(self, clusters: frozenset[ClusterId]) -> None:
+        """Labels for the tree; `nodes` follows."""
+        self._urgent("Labels", lambda session, _: Nodes(errands.nodes_of(session, clusters)))
+
+    def find(self, text: str) -> None:
+        """Search; `found` follows."""
+        self._urgent("Search", lambda session, _: errands.find(session, text))
+
+    def ask_card(self, cluster: ClusterId) -> None:
+        """A cluster's card; `card` follows."""
+        self._urgent("Card", lambda session, _: errands.card_of(session, cluster))
+
+    def ask_neurons(self, cluster: ClusterId) -> None:
+        """A block's own neurons; `neurons` follows."""
+        self._errand("Neurons", lambda session, _: errands.neurons_of(session, cluster))
+
+    def score(self) -> None:
+        """Score the bank's facts at the head; `scored` follows."""
+        self._errand("Scoring the facts", lambda session, job: errands.facts_line(session.score(job=job)), shown=True)
+
+    def cancel(self, number: int) -> None:
+        """Cancel a job that the status bar shows."""
+        if number in self._jobs:
+            self._jobs[number].cancel()
+
+    def close(self) -> None:
+        """Cancel what runs, close the session on its own thread, end the thread. Waits for it: the window is gone by then."""
+        if self._closed:
+            return
+        self._closed = True
+        self.stop()
+        for job in tuple(self._jobs.values()):
+            job.cancel()
+
+        self._worker.submit("Closing", lambda _: self._let_go())
+        self._worker.close()
+
+    # On the worker's thread
+
+    def _answer(self, session: "Session", job: Job, ask: Ask) -> None:
+        self._post(Asked(ask))
+        self._ask = ask.number
+        sampling = Sampling(ask.max_tokens, ask.temperature, seed=ask.seed)
+        due = time.monotonic()
+        try:
+            for _ in session.generate(ask.text, key=ask.key, memory=ask.memory, sampling=sampling, prefix=ask.kept, job=job):
+                if ask.tokens_per_second:
+                    due = max(due + 1 / ask.tokens_per_second, time.monotonic())
+                    self._linger(job, due)
+        finally:
+            self._ask = 0
+
+    def _linger(self, job: Job, due: float) -> None:
+        """Keep the pace that was asked for; edits and stop do not wait for it."""
+        while (left := due - time.monotonic()) > 0 and not job.cancelled:
+            if self._nudge.wait(left):
+                self._nudge.clear()
+                self._worker.run_urgent()
+
+    def _hear(self, event: Event) -> None:
+        self._post(Said(event, self._ask))
+
+    def _let_go(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    # Between the threads
+
+    def _errand(self, title: str, errand: Errand, *, shown: bool = False, urgent: bool = False) -> Job:
+        def work(job: Job) -> Message | None:
+            if self._session is None:
+                raise UserError("no bank is open: open a bank folder first")
+            return errand(self._session, job)
+
+        return self._submit(title, work, shown=shown, urgent=urgent)
+
+    def _urgent(self, title: str, errand: Errand) -> None:
+        self._errand(title, errand, urgent=True)
+        self._nudge.set()
+
+    def _submit(self, title: str, work: Callable[[Job], Message | None], *, shown: bool = False, urgent: bool = False) -> Job:
+        number = next(self._numbers)
+        self._under_way += 1
+
+        def show(job: Job, *, ended: bool = False) -> None:
+            if shown:
+                self._post(JobView(number, title, job.done, job.total, ended))
+
+        def begin(job: Job) -> Message | None:
+            show(job)
+            return work(job)
+
+        def settle(future: Future[Any]) -> None:
+            self._jobs.pop(number, None)
+            show(job, ended=True)
+            self._settle(title, future)
+            self._post(Settled())
+
+        job = self._worker.submit(title, begin, urgent=urgent, on_progress=show if shown else None)
+        if shown:
+            self._jobs[number] = job
+        job.future.add_done_callback(settle)
+        return job
+
+    def _settle(self, title: str, future: Future[Any]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, UserError):
+            self._post(Failed(str(error)))
+        elif error is not None and not isinstance(error, Cancelled):
+            self._post(Crashed(title, "".join(traceback.format_exception(error))))
+        elif error is None and not future.cancelled() and future.result() is not None:
+            self._post(future.result())
+
+    def _post(self, message: Message) -> None:
+        """From any thread; wakes the interface thread once for all that has gathered."""
+        with self._lock:
+            first = not self._mail
+            self._mail.append(message)
+        if first and not self._closed:
+            self._wake.emit()
+
+    @Slot()
+    def _drain(self) -> None:
+        with self._lock:
+            mail = list(self._mail)
+            self._mail.clear()
+        for is_token, group in groupby(mail, key=lambda m: isinstance(m, Said) and isinstance(m.event, Generated)):
+            if is_token:
+                self._deliver_tokens([m for m in group if isinstance(m, Said)])
+            else:
+                for message in group:
+                    self._deliver(message)
+        if mail and not self._under_way:
+            self.idle.emit()
+
+    def _deliver_tokens(self, said: list[Said]) -> None:
+        for ask, group in groupby(said, key=lambda m: m.ask):
+            if ask:
+                self.generated.emit(ask, tuple(m.event.token for m in group if isinstance(m.event, Generated)))
+
+    def _deliver(self, message: Message) -> None:
+        if isinstance(message, Said):
+            self._deliver_event(message.event, message.ask)
+        elif isinstance(message, Asked):
+            self.asked.emit(message.ask)
+        elif isinstance(message, Ended):
+            self.ended.emit(message.ask)
+        elif isinstance(message, Settled):
+            self._under_way -= 1
+        elif isinstance(message, Nodes):
+            self.nodes.emit(message.nodes)
+        elif isinstance(message, Failed):
+            self.failed.emit(message.line)
+        else:
+            self._signals()[type(message)].emit(message)
+
+    def _signals(self) -> dict[type, Any]:
+        """The signals that carry their message whole."""
+        return {
+            Opened: self.opened,
+            Loaded: self.loaded,
+            Studied: self.studied,
+            Found: self.found,
+            CardView: self.card,
+            BlockNeurons: self.neurons,
+            FactsScored: self.scored,
+            JobView: self.job,
+            Crashed: self.crashed,
+        }
+
+    def _deliver_event(self, event: Event, ask: int) -> None:
+        if isinstance(event, Committed):
+            self.committed.emit(event)
+        elif isinstance(event, Hidden):
+            self.hidden.emit(event)
+        elif isinstance(event, Traced):
+            self.traced.emit(event)
+        elif isinstance(event, Routed) and ask:
+            self.routed.emit(ask, event)
+        elif isinstance(event, Finished) and ask:
+            self.finished.emit(ask, event)

@@ -1,0 +1,149 @@
+"""What the worker does for the window: functions over an open session that give back snapshots.
+
+No Qt in here, and nothing of it is ever run on the interface thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memstudio.bank.values import ClusterId, parse_cluster
+from memstudio.errors import UserError
+from memstudio.ui.snapshots import BankView, BlockNeurons, CardView, FactsScored, Found, LevelView, NodeView, Opened, StudyView, Wish
+from memstudio.ui.texts import count_text, counted, size_text
+
+if TYPE_CHECKING:
+    from memstudio.bank.bank import Bank
+    from memstudio.facts.values import Scores
+    from memstudio.session import Session
+
+FIRST_PROMPT = "The atomic number of gold is"
+SEARCH_LIMIT = 50
+
+
+def open_bank(wish: Wish) -> Session:
+    """Open what the user named; edits go to the wished study, else to the bank's default study, else to a temporary one.
+
+    Raises:
+        UserError: as `memstudio.open`.
+    """
+    from memstudio.session import open_session, study_for
+
+    study = wish.study if wish.temporary else study_for(wish.path, wish.study)
+    return open_session(wish.path, study=study, device=wish.device, dtype=wish.dtype, anchor=wish.anchor, encoder=wish.encoder)
+
+
+def holds(session: Session, wish: Wish) -> bool:
+    """Whether the session has the study open that is wished for."""
+    from memstudio.session import study_for
+
+    if wish.temporary or session.temporary or session.study is None:
+        return False
+    return session.study.resolve() == study_for(wish.path, wish.study).resolve()
+
+
+def opened(session: Session) -> Opened:
+    """The first picture of a session."""
+    return Opened(bank_view(session.bank), study_view(session), first_prompt(session))
+
+
+def bank_view(bank: Bank) -> BankView:
+    """The tree's numbers, copied out of the file so that the window never reads it."""
+    tree, manifest = bank.tree, bank.manifest
+    levels = tuple(
+        LevelView(level, tree.branching[level - 1], np.array(tree.documents[level - 1]), manifest.row_bytes(level))
+        for level in range(1, tree.depth + 1)
+    )
+    shape = " · ".join(f"{level.clusters:,}" for level in levels)
+    return BankView(bank.name, bank.folder, levels, manifest.fallback, f"{shape} clusters, {manifest.dtype}, fallback {manifest.fallback}")
+
+
+def study_view(session: Session) -> StudyView:
+    """The study at its head."""
+    store = session.store
+    return StudyView(
+        store.folder, session.temporary, store.head, tuple(session.log()), session.overlay, store.undo_target(), store.redo_target()
+    )
+
+
+def first_prompt(session: Session) -> str:
+    """A prompt to begin with: gold's atomic number where the bank knows it, else its first specific fact, else nothing."""
+    facts = session.facts()
+    if any(fact.prompt == FIRST_PROMPT for fact in facts):
+        return FIRST_PROMPT
+    return next((fact.prompt for fact in facts if fact.kind == "specific"), facts[0].prompt if facts else "")
+
+
+def expected_answer(session: Session, text: str) -> str | None:
+    """The right answer of a prompt that the bank's facts hold; None for any other, whose own continuation is explained."""
+    from memstudio.facts.read import prompts_of
+
+    return next((fact.expected for fact in session.facts() if any(text == prompt for _, prompt in prompts_of(fact))), None)
+
+
+def nodes_of(session: Session, clusters: frozenset[ClusterId]) -> dict[ClusterId, NodeView]:
+    """Labels, and whether there is a block."""
+    bank = session.bank
+    return {cluster: NodeView(bank.card(cluster).label, bank.has_block(cluster)) for cluster in clusters}
+
+
+def find(session: Session, text: str) -> Found:
+    """Clusters by id, label or term, best first."""
+    bank = session.bank
+    hits = bank.search(text, SEARCH_LIMIT)
+    try:
+        named = parse_cluster(text)
+    except UserError:
+        named = None  # the text is no id, so only labels and terms are searched
+    if named is not None and bank.tree.present(named):
+        hits = [named, *(hit for hit in hits if hit != named)]
+    return Found(text, tuple((hit, bank.card(hit).label) for hit in hits))
+
+
+def card_of(session: Session, cluster: ClusterId) -> CardView:
+    """A cluster's card, and in words what a route through it fetches at the head."""
+    bank = session.bank
+    return CardView(session.card(cluster), bank.has_block(cluster), bank.manifest.row_bytes(cluster.level), fetches(session, cluster))
+
+
+def fetches(session: Session, cluster: ClusterId) -> str:
+    """What stands in for a cluster now, in words."""
+    from memstudio.bank.overlay import resolved_key
+
+    key = resolved_key(session.bank, session.overlay, cluster)
+    words = {
+        "base": "its block as shipped",
+        "blob": "its block as edited",
+        "generic": f"the generic block of level {cluster.level} (fallback generic)",
+        "sibling": f"the block of {key.cluster} (fallback sibling)",
+        "zero": "nothing",
+    }
+    return words[key.kind] + ("" if key.scale == 1.0 else f", × {key.scale:g}")
+
+
+def neurons_of(session: Session, cluster: ClusterId) -> BlockNeurons:
+    """The block's neurons that stand out, run or no run."""
+    return BlockNeurons(cluster, tuple(session.neurons(cluster)))
+
+
+def facts_line(scores: Scores) -> FactsScored:
+    """The figures of a scoring in one line."""
+    parts = [f"{kind} {_percent(share)}" for kind, share in scores.by_kind.items()]
+    if scores.held_out_learned is not None:
+        parts.append(f"held-out phrasings {_percent(scores.held_out_learned)}")
+    return FactsScored(
+        f"Facts at revision {scores.revision}: {', '.join(parts)} ({counted(scores.count, 'prompt')}, {scores.seconds:.0f} s)"
+    )
+
+
+def model_line(session: Session) -> str:
+    """Device and size of the model, for the status bar."""
+    anchor = session.running.anchor
+    fetched = sum(session.bank.manifest.row_bytes(level) for level in range(1, session.bank.tree.depth + 1))
+    return f"{anchor.device} · {count_text(anchor.parameters)} parameters · {size_text(fetched)} fetched a route"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,395 @@
+"""The window itself: docks and their places, menus and toolbar, title, theme, what is dropped on it. The work is in studio.py."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
+from PySide6.QtWidgets import QDockWidget, QFileDialog, QMainWindow, QMenu, QToolButton, QWidget
+
+from memstudio.bank.values import ClusterId
+from memstudio.errors import UserError
+from memstudio.ui.bridge import Bridge
+from memstudio.ui.dialogs import AboutDialog, LogDialog
+from memstudio.ui.icons import icon
+from memstudio.ui.menus import ActionSet
+from memstudio.ui.panels.block_panel import BlockPanel
+from memstudio.ui.panels.heat_panel import HeatPanel
+from memstudio.ui.panels.history_panel import HistoryPanel
+from memstudio.ui.panels.parts import EmptyState, label, row
+from memstudio.ui.panels.prompt_panel import PromptPanel
+from memstudio.ui.panels.status_bar import StatusBar
+from memstudio.ui.panels.tree_panel import TreePanel
+from memstudio.ui.preferences import Preferences
+from memstudio.ui.snapshots import Crashed, Opened, Wish
+from memstudio.ui.studio import Panels, Studio
+from memstudio.ui.texts import python_lines
+from memstudio.ui.theme import Theme, ThemeChoice
+
+START_SIZE = QSize(1366, 768)
+LEFT_WIDTH, RIGHT_WIDTH = 400, 330
+TREE_HEIGHT, HISTORY_HEIGHT = 430, 210
+PROMPT_HEIGHT, HEAT_HEIGHT = 340, 320
+APP_TITLE = "memstudio"
+
+
+class MainWindow(QMainWindow):
+    """One bank, one study. Satisfies `actions.Desk`."""
+
+    def __init__(self, bridge: Bridge, preferences: Preferences, *, wish: Wish | None = None) -> None:
+        super().__init__()
+        self.setObjectName("memstudio")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+        self._preferences = preferences
+        self.wish = wish
+        self._painted = False
+        self._closed = False
+        self.theme = Theme(self)
+        self.theme.choose(preferences.theme)
+        self.log = LogDialog(self)
+        self._about = AboutDialog(self)
+        self._build_panels()
+        self.studio = Studio(bridge, self.panels, self)
+        self.actions_ = ActionSet(self, self)
+        self._build_menus()
+        self._build_docks()
+        self._connect()
+        self.setAcceptDrops(True)
+        self._retone()
+        self._refresh()
+        self.resize(START_SIZE)
+        self._place_docks()
+        self._first_layout = self.saveState()
+        kept = preferences.layout()
+        if kept is not None:
+            self.restoreGeometry(kept[0])
+            self.restoreState(kept[1])
+
+    # Building
+
+    def _build_panels(self) -> None:
+        theme = self.theme
+        no_bank = EmptyState(
+            "No bank open",
+            "Open a bank folder, or drop one on this window. The bundled demo shows what there is to see.",
+            ("Open bank…", self.choose_bank),
+        )
+        no_bank.offer("Open the demo", self.open_demo)
+        self.panels = Panels(
+            TreePanel(theme, no_bank), PromptPanel(theme), HeatPanel(theme), BlockPanel(), HistoryPanel(theme), StatusBar()
+        )
+        self.setStatusBar(self.panels.status)
+
+    def _build_menus(self) -> None:
+        self.actions_.fill_menu_bar(self)
+        self.addToolBar(self.actions_.toolbar(self))
+        self._recent = QMenu("Open &recent", self)
+        self._recent.aboutToShow.connect(self._fill_recent)
+        file = self.actions_.menus["File"]
+        file.insertMenu(self.actions_.by_key["save_picture"], self._recent)
+        self._context = self.actions_.context_menu(self)
+
+    def _build_docks(self) -> None:
+        areas = Qt.DockWidgetArea
+        for corner, area in (
+            (Qt.Corner.TopLeftCorner, areas.LeftDockWidgetArea),
+            (Qt.Corner.BottomLeftCorner, areas.LeftDockWidgetArea),
+            (Qt.Corner.TopRightCorner, areas.RightDockWidgetArea),
+            (Qt.Corner.BottomRightCorner, areas.RightDockWidgetArea),
+        ):
+            self.setCorner(corner, area)
+        self.setDockNestingEnabled(True)
+        panels = self.panels
+        self.docks = {
+            "bank": self._dock("bank", "Bank", panels.tree),
+            "history": self._dock("history", "History", panels.history),
+            "block": self._dock("block", "Block", panels.block),
+            "heat": self._dock("heat", "Heat map · token × layer", panels.heat),
+        }
+        self.setCentralWidget(panels.prompt)
+        view = self.actions_.menus["View"]
+        first = view.actions()[0]
+        for dock in self.docks.values():
+            view.insertAction(first, dock.toggleViewAction())
+        view.insertSeparator(first)
+
+    def _dock(self, name: str, title: str, panel: QWidget) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(panel)
+        dock.setTitleBarWidget(DockTitle(dock))
+        return dock
+
+    def _place_docks(self) -> None:
+        docks, areas = self.docks, Qt.DockWidgetArea
+        for name, area in (
+            ("bank", areas.LeftDockWidgetArea),
+            ("history", areas.LeftDockWidgetArea),
+            ("block", areas.RightDockWidgetArea),
+            ("heat", areas.BottomDockWidgetArea),
+        ):
+            self.addDockWidget(area, docks[name])
+            docks[name].setFloating(False)
+            docks[name].show()
+        self.splitDockWidget(docks["bank"], docks["history"], Qt.Orientation.Vertical)
+        across, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
+        self.resizeDocks([docks["bank"], docks["block"]], [LEFT_WIDTH, RIGHT_WIDTH], across)
+        self.resizeDocks([docks["bank"], docks["history"]], [TREE_HEIGHT, HISTORY_HEIGHT], down)
+        self.resizeDocks([docks["heat"]], [HEAT_HEIGHT], down)
+
+    def _connect(self) -> None:
+        studio, panels, actions = self.studio, self.panels, self.actions_.by_key
+        studio.changed.connect(self._refresh)
+        studio.opened.connect(self._opened)
+        studio.crashed.connect(self._crashed)
+        self.theme.changed.connect(self._retone)
+        panels.tree.menu_wanted.connect(self._show_context)
+        panels.prompt.run_button.clicked.connect(self._run_or_stop)
+        panels.prompt.continue_button.clicked.connect(studio.continue_run)
+        panels.prompt.recompute_button.clicked.connect(studio.recompute_run)
+        panels.block.offer([actions[key] for key in ("prune", "restore", "mute", "hide")])
+
+    # Looks
+
+    def _refresh(self) -> None:
+        now = replace(self.studio.situation, theme=self.theme.choice)
+        self.actions_.refresh(now)
+        button = self.panels.prompt.run_button
+        button.setText("Stop" if now.running else "Run")
+        button.setEnabled(now.running or (now.bank and now.prompt))
+        self.panels.prompt.setEnabled(now.bank)
+        self.setWindowTitle(self._title())
+
+    def _title(self) -> str:
+        bank, study = self.studio.bank, self.studio.study
+        if bank is None or study is None:
+            return APP_TITLE
+        revision = study.revision
+        what = f"“{revision.title}”" if revision.parent is not None else "as shipped"
+        kept = "temporary study" if study.temporary else f"study “{study.folder.name}”"
+        return f"{bank.bank.name} · {kept} · revision {revision.id} {what} — {APP_TITLE}"
+
+    def _retone(self) -> None:
+        self.actions_.retone(self.theme.tone)
+        for dock in self.docks.values():
+            title = dock.titleBarWidget()
+            if isinstance(title, DockTitle):
+                title.retone(self.theme)
+
+    # Desk: what the actions call
+
+    def choose_bank(self) -> None:
+        self._choose("Open a bank folder")
+
+    def choose_study(self) -> None:
+        self._choose("Open a study folder")
+
+    def _choose(self, title: str) -> None:
+        dialog = QFileDialog(self, title)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.open_path)
+        dialog.open()
+
+    def open_demo(self) -> None:
+        """The bundled bank."""
+        self.open_path("demo")
+
+    def open_path(self, path: str) -> None:
+        """A bank folder, a study folder, or the word demo."""
+        self.open_wish(Wish(path))
+
+    def open_wish(self, wish: Wish) -> None:
+        """Open what is wished for; the window stays usable meanwhile."""
+        self.wish = wish
+        self.studio.open(wish)
+
+    def save_picture(self) -> None:
+        dialog = QFileDialog(self, "Save a picture of the window", "memstudio.png", "PNG (*.png)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("png")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._save_picture_to)
+        dialog.open()
+
+    def _save_picture_to(self, file: str) -> None:
+        try:
+            self.save_picture_to(Path(file))
+        except UserError as error:
+            self.panels.status.say(str(error), kind="error")
+        else:
+            self.panels.status.say(f"Saved {file}.")
+
+    def save_picture_to(self, file: Path) -> None:
+        """Write the window as it looks now.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        if not self.grab().save(str(file)):
+            raise UserError(f"{file}: the picture cannot be written there; name a file that ends in .png in a folder that exists")
+
+    def leave(self) -> None:
+        self.close()
+
+    def undo(self) -> None:
+        self.studio.bridge.undo()
+
+    def redo(self) -> None:
+        self.studio.bridge.redo()
+
+    def prune(self, cluster: ClusterId) -> None:
+        self.studio.edit("prune", cluster)
+
+    def restore(self, cluster: ClusterId) -> None:
+        self.studio.edit("restore", cluster)
+
+    def toggle_hide(self, cluster: ClusterId) -> None:
+        self.studio.toggle_hide(cluster)
+
+    def toggle_mute(self, cluster: ClusterId) -> None:
+        self.studio.toggle_mute(cluster)
+
+    def copy(self, what: str) -> None:
+        text = self._python() if what == "python" else what
+        QGuiApplication.clipboard().setText(text)
+        self.panels.status.say("Copied as Python." if what == "python" else f"Copied {what}.")
+
+    def _python(self) -> str:
+        bank, study = self.studio.bank, self.studio.study
+        if bank is None or study is None:
+            raise UserError("no bank is open: open a bank folder first")
+        pruned = tuple(sorted(cluster for cluster, state in study.overlay.items() if state.pruned))
+        return python_lines(str(bank.bank.folder), self.panels.prompt.ask(0), pruned, self.selected_or_none())
+
+    def find(self) -> None:
+        self.docks["bank"].show()
+        self.panels.tree.find()
+
+    def write_prompt(self) -> None:
+        self.panels.prompt.text.setFocus()
+        self.panels.prompt.text.selectAll()
+
+    def run_prompt(self) -> None:
+        self.studio.run_prompt()
+
+    def stop(self) -> None:
+        self.studio.stop()
+
+    def _run_or_stop(self) -> None:
+        if self.studio.situation.running:
+            self.studio.stop()
+        else:
+            self.studio.run_prompt()
+
+    def trace_prompt(self) -> None:
+        self.studio.trace_prompt()
+
+    def toggle_auto_trace(self) -> None:
+        self.studio.auto_trace = not self.studio.auto_trace
+        self._refresh()
+
+    def continue_run(self) -> None:
+        self.studio.continue_run()
+
+    def recompute_run(self) -> None:
+        self.studio.recompute_run()
+
+    def score_facts(self) -> None:
+        self.studio.bridge.score()
+
+    def choose_theme(self, choice: ThemeChoice) -> None:
+        self._preferences.theme = choice
+        self.theme.choose(choice)
+        self._refresh()
+
+    def reset_layout(self) -> None:
+        self.restoreState(self._first_layout)
+        self._place_docks()
+
+    def show_about(self) -> None:
+        self._about.show()
+
+    def show_log(self) -> None:
+        self.log.show()
+        self.log.raise_()
+
+    def selected(self) -> ClusterId:
+        cluster = self.selected_or_none()
+        if cluster is None:
+            raise UserError("no block is selected: click one in the tree first")
+        return cluster
+
+    def selected_or_none(self) -> ClusterId | None:
+        """The selected block."""
+        return self.studio.selected
+
+    # What happens to the window
+
+    def _opened(self, opened: Opened) -> None:
+        self.panels.prompt.setEnabled(True)
+        self.panels.prompt.text.setFocus()
+        self._preferences.remember(self.wish.path if self.wish else str(opened.bank.folder))
+
+    def _crashed(self, crash: Crashed) -> None:
+        self.log.add(crash.title, crash.traceback)
+        self.show_log()
+
+    def _fill_recent(self) -> None:
+        self._recent.clear()
+        for path in self._preferences.recent:
+            made = QAction(path, self._recent)
+            made.triggered.connect(lambda _=False, p=path: self.open_path(p))
+            self._recent.addAction(made)
+        if self._recent.isEmpty():
+            self._recent.addAction("No bank opened yet").setEnabled(False)
+
+    def _show_context(self, where: QPoint) -> None:
+        if self.selected_or_none() is not None:
+            self._context.popup(where)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            if self.wish is not None:  # heavy imports follow the first paint
+                QTimer.singleShot(0, self, lambda: self.wish and self.open_wish(self.wish))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = next((url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()), None)
+        if path is not None:
+            event.acceptProposedAction()
+            self.open_path(path)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if not self._closed:
+            self._closed = True
+            self._preferences.keep_layout(self.saveGeometry(), self.saveState())
+            self.hide()
+            self.studio.bridge.close()
+        super().closeEvent(event)
+
+
+class DockTitle(QWidget):
+    """A dock's title with a small button that closes it (View brings it back)."""
+
+    def __init__(self, dock: QDockWidget) -> None:
+        super().__init__()
+        self.setProperty("kind", "dock-title")
+        self._close = QToolButton()
+        self._close.setAutoRaise(True)
+        self._close.setIconSize(QSize(12, 12))
+        self._close.setToolTip("Close this dock; the View menu brings it back")
+        self._close.clicked.connect(dock.close)
+        inside = row(label(dock.windowTitle(), "dock-title"), 1, self._close)
+        inside.setContentsMargins(8, 3, 4, 3)
+        self.setLayout(inside)
+
+    def retone(self, theme: Theme) -> None:
+        """Another theme."""
+        self._close.setIcon(icon("close", theme.tone, theme.tone.dim))

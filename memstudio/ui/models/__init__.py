@@ -1,0 +1,1 @@
+"""Item models: they hold frozen snapshots and know no widget."""

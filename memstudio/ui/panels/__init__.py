@@ -1,0 +1,1 @@
+"""One file a dock, and the parts they are made of."""

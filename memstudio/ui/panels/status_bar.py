@@ -1,0 +1,87 @@
+"""The status bar: what just happened (with Undo where that makes sense), long work with its progress and cancel, the model."""
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QProgressBar, QPushButton, QStatusBar, QWidget
+
+from memstudio.ui.panels.parts import label, row, set_kind
+from memstudio.ui.snapshots import JobView
+
+PATIENCE_MS = 400
+
+
+class StatusBar(QStatusBar):
+    """Emits `undo_wanted` and `cancel_wanted` with a job's number."""
+
+    undo_wanted = Signal()
+    cancel_wanted = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeGripEnabled(False)
+        self._jobs: dict[int, JobView] = {}
+        self.line = label()
+        self.line.setMinimumWidth(1)  # a long line gives way instead of widening the window
+        self.undo = QPushButton("Undo")
+        self.undo.setProperty("kind", "link")
+        self.undo.clicked.connect(self.undo_wanted)
+        self.undo.hide()
+        self._job_text = label("", "dim")
+        self._progress = QProgressBar()
+        self._progress.setFixedWidth(120)
+        self._progress.setTextVisible(False)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setProperty("kind", "link")
+        self.cancel.clicked.connect(self._cancel)
+        self.job_box = QWidget()
+        self.job_box.setLayout(row(self._job_text, self._progress, self.cancel))
+        self.job_box.hide()
+        self.speed, self.model = label("", "dim"), label("", "dim")
+        self.model.setContentsMargins(8, 0, 8, 0)
+        left = QWidget()
+        inside = row(self.line, self.undo, 1)
+        inside.setContentsMargins(8, 0, 0, 0)
+        left.setLayout(inside)
+        self.addWidget(left, 1)
+        for widget in (self.job_box, self.speed, self.model):
+            self.addPermanentWidget(widget)
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE_MS)
+        self._patience.timeout.connect(self._show_job)
+
+    def say(self, line: str, *, kind: str = "", undo: bool = False) -> None:
+        """One line, until the next. kind: "", "error" or "notice"."""
+        self.line.setText(line)
+        self.line.setToolTip(line)
+        set_kind(self.line, kind)
+        self.undo.setVisible(undo)
+
+    def show_job(self, job: JobView) -> None:
+        """A job began, went on or ended. It is shown once it has lasted a moment."""
+        if job.ended:
+            self._jobs.pop(job.number, None)
+            if not self._jobs:
+                self._patience.stop()
+                self.job_box.hide()
+                return
+        else:
+            self._jobs[job.number] = job
+        if self.job_box.isVisibleTo(self):
+            self._show_job()
+        elif not self._patience.isActive():
+            self._patience.start()
+
+    def _show_job(self) -> None:
+        if not self._jobs:
+            return
+        job = next(iter(self._jobs.values()))
+        self._job_text.setText(job.title + (f" {job.done:,} / {job.total:,}" if job.total else "…"))
+        self._progress.setRange(0, job.total or 0)
+        self._progress.setValue(job.done)
+        self.job_box.show()
+
+    def _cancel(self) -> None:
+        if self._jobs:
+            number, job = next(iter(self._jobs.items()))
+            self._job_text.setText(f"{job.title}: cancelling…")
+            self.cancel_wanted.emit(number)

@@ -1,0 +1,254 @@
+"""What crosses from the worker to the window: frozen pictures of the bank, the study and one run's question.
+
+Panels and item models hold these; they never hold the session, the bank or the store.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memstudio.anchor.values import DeviceChoice, Neuron
+from memstudio.bank.values import BASE, BlockState, ClusterCard, ClusterId, Memory, Overlay
+from memstudio.events import Event
+from memstudio.history.values import Revision
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelView:
+    """One level of the tree. documents: int64 [clusters], 0 = absent; the children of p begin at p·branching, `branching` of them."""
+
+    level: int
+    branching: int
+    documents: Indices
+    block_bytes: int
+
+    @property
+    def clusters(self) -> int:
+        return int(self.documents.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class BankView:
+    """A bank as the window needs it: no block, no label is read for it."""
+
+    name: str
+    folder: Path
+    levels: tuple[LevelView, ...]
+    fallback: str
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """A study at its head. undo / redo: the revision that each would move to; None where there is none."""
+
+    folder: Path
+    temporary: bool
+    head: int
+    log: tuple[Revision, ...]
+    overlay: Overlay
+    undo: int | None = None
+    redo: int | None = None
+
+    @property
+    def revision(self) -> Revision:
+        return next(revision for revision in self.log if revision.id == self.head)
+
+    def state(self, cluster: ClusterId) -> BlockState:
+        return self.overlay.get(cluster, BASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A bank and its study are open; the model is not loaded yet. `prompt` is a good first one, empty where the bank has no facts."""
+
+    bank: BankView
+    study: StudyView
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The model is ready."""
+
+    choice: DeviceChoice
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Studied:
+    """The study moved."""
+
+    study: StudyView
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """What the tree shows of one cluster beside its numbers."""
+
+    label: str
+    has_block: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Labels that the tree asked for."""
+
+    nodes: dict[ClusterId, NodeView]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Clusters whose label, terms or number match a search, best first, each with its label."""
+
+    text: str
+    clusters: tuple[tuple[ClusterId, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """A cluster's card. `fetches` says in words what a route through this cluster fetches now."""
+
+    card: ClusterCard
+    has_block: bool
+    block_bytes: int
+    fetches: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockNeurons:
+    """The neurons of a block whose value rows stand out, run or no run (projected)."""
+
+    cluster: ClusterId
+    neurons: tuple[Neuron, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FactsScored:
+    """One line that says how the bank's facts fare at a revision."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to generate an answer to. `kept`: ids of tokens that stand already (they are computed again, not chosen again)."""
+
+    number: int
+    text: str
+    key: str | None = None
+    memory: Memory = "fetched"
+    max_tokens: int = 64
+    temperature: float = 0.0
+    seed: int = 0
+    tokens_per_second: float | None = None
+    kept: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to open. study None: the bank's default study, or one that goes with the window where `temporary`."""
+
+    path: str
+    study: Path | None = None
+    temporary: bool = False
+    device: str = "auto"
+    dtype: str = "float32"
+    anchor: Path | None = None
+    encoder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The worker took up a question."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A session event, with the number of the question that was at work (0: none)."""
+
+    event: Event
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A question is over, whichever way."""
+
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An errand is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A piece of long work as the status bar shows it. total None: not known."""
+
+    number: int
+    title: str
+    done: int = 0
+    total: int | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A person's line."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """A bug: what was being done, and the traceback."""
+
+    title: str
+    traceback: str
+
+
+Message = (
+    Opened
+    | Loaded
+    | Studied
+    | Nodes
+    | Found
+    | CardView
+    | BlockNeurons
+    | FactsScored
+    | Asked
+    | Said
+    | Ended
+    | Settled
+    | JobView
+    | Failed
+    | Crashed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides which actions are enabled."""
+
+    bank: bool = False
+    ready: bool = False
+    running: bool = False
+    editable: bool = True
+    selected: ClusterId | None = None
+    selected_state: BlockState = BASE
+    selected_hidden: bool = False
+    selected_muted: bool = False
+    undo: bool = False
+    redo: bool = False
+    edited_midway: bool = False
+    prompt: bool = False
+    theme: str = "system"
+    auto_trace: bool = True

@@ -1,0 +1,381 @@
+"""What the window does: turns actions into errands for the bridge, and what comes back into what the panels show.
+
+It owns the window's only state: the open study, the selection, the run at work, the last trace.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from PySide6.QtCore import QElapsedTimer, QObject, Signal
+
+from memstudio.anchor.values import Run, Token, Trace
+from memstudio.bank.values import ClusterId
+from memstudio.events import Committed, Finished, Hidden, Routed, Traced
+from memstudio.ui.bridge import Bridge, Edit
+from memstudio.ui.panels.block_panel import BlockPanel
+from memstudio.ui.panels.heat_panel import HeatPanel
+from memstudio.ui.panels.history_panel import HistoryPanel
+from memstudio.ui.panels.prompt_panel import PromptPanel
+from memstudio.ui.panels.status_bar import StatusBar
+from memstudio.ui.panels.tree_panel import TreePanel
+from memstudio.ui.snapshots import Ask, Crashed, Loaded, NodeView, Opened, Situation, Studied, StudyView, Wish
+from memstudio.ui.texts import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Where things are shown."""
+
+    tree: TreePanel
+    prompt: PromptPanel
+    heat: HeatPanel
+    block: BlockPanel
+    history: HistoryPanel
+    status: StatusBar
+
+
+class Studio(QObject):
+    """One window's work. Emits `changed` when the situation may have, `opened` with a bank, `crashed` with a bug."""
+
+    changed = Signal()
+    opened = Signal(object)
+    crashed = Signal(object)
+
+    def __init__(self, bridge: Bridge, panels: Panels, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.bridge, self.panels = bridge, panels
+        self.bank: Opened | None = None
+        self.study: StudyView | None = None
+        self.ready = False
+        self.auto_trace = True
+        self.selected: ClusterId | None = None
+        self.trace: Trace | None = None
+        self.run: Run | None = None
+        self._hidden: frozenset[ClusterId] = frozenset()
+        self._muted: frozenset[ClusterId] = frozenset()
+        self._numbers = count(1)
+        self._running: Ask | None = None
+        self._last: Ask | None = None
+        self._route: frozenset[ClusterId] = frozenset()
+        self._edited_at: int | None = None
+        self._chosen_by_hand = False
+        self._clock = QElapsedTimer()
+        self._connect()
+
+    def _connect(self) -> None:
+        bridge, panels = self.bridge, self.panels
+        for signal, slot in (
+            (bridge.opened, self._opened),
+            (bridge.loaded, self._loaded),
+            (bridge.studied, self._studied),
+            (bridge.committed, self._committed),
+            (bridge.hidden, self._hidden_changed),
+            (bridge.asked, self._asked),
+            (bridge.routed, self._routed),
+            (bridge.generated, self._generated),
+            (bridge.finished, self._finished),
+            (bridge.ended, self._ended),
+            (bridge.traced, self._traced),
+            (bridge.nodes, self._nodes),
+            (bridge.found, panels.tree.show_found),
+            (bridge.card, panels.block.show_card),
+            (bridge.neurons, panels.block.show_neurons),
+            (bridge.job, panels.status.show_job),
+            (bridge.scored, lambda scored: panels.status.say(scored.line)),
+            (bridge.failed, lambda line: panels.status.say(line, kind="error")),
+            (bridge.crashed, self._crashed),
+            (panels.tree.wanted, bridge.ask_nodes),
+            (panels.tree.searched, bridge.find),
+            (panels.tree.selected, self._picked),
+            (panels.prompt.selected, self.pick),
+            (panels.heat.selected, self.pick),
+            (panels.prompt.wished, self.changed),
+            (panels.history.checkout_wanted, self.checkout),
+            (panels.status.undo_wanted, bridge.undo),
+            (panels.status.cancel_wanted, bridge.cancel),
+        ):
+            signal.connect(slot)
+
+    @property
+    def situation(self) -> Situation:
+        """What the actions go by."""
+        chosen, study = self.selected, self.study
+        return Situation(
+            bank=self.bank is not None,
+            ready=self.ready,
+            running=self._running is not None,
+            selected=chosen,
+            selected_state=study.state(chosen) if study and chosen else Situation().selected_state,
+            selected_hidden=chosen in self._hidden,
+            selected_muted=chosen in self._muted,
+            undo=study is not None and study.undo is not None,
+            redo=study is not None and study.redo is not None,
+            edited_midway=self._edited_at is not None,
+            prompt=self.panels.prompt.has_prompt,
+            auto_trace=self.auto_trace,
+        )
+
+    # What the user wants
+
+    def open(self, wish: Wish) -> None:
+        """Open a bank or a study."""
+        self.stop()
+        self.panels.status.say(f"Opening {wish.path}…")
+        self.bridge.open(wish)
+
+    def run_prompt(self) -> None:
+        """Answer the prompt as it stands."""
+        self._start(self.panels.prompt.ask(next(self._numbers)))
+
+    def _start(self, ask: Ask) -> None:
+        if not ask.text or self._running is not None or self.bank is None:
+            return
+        self._running, self._edited_at, self._chosen_by_hand = ask, None, False
+        self.bridge.generate(ask)
+        if not self.ready:
+            self.panels.status.say("Waiting for the model…")
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Stop the answer after this token."""
+        self.bridge.stop()
+
+    def trace_prompt(self) -> None:
+        """Trace the prompt as it stands."""
+        if self._running is None and self.panels.prompt.has_prompt:
+            self.bridge.trace(self.panels.prompt.ask(0))
+
+    def continue_run(self) -> None:
+        """Leave the tokens before the edit as they were computed."""
+        self._edited_at = None
+        self.panels.prompt.hide_bar()
+        self.changed.emit()
+
+    def recompute_run(self) -> None:
+        """Have the text read again under the blocks of now: at once while running, else by going on from where the edit fell."""
+        at = self._edited_at
+        if at is None:
+            return
+        self.continue_run()
+        if self._running is not None:
+            self.bridge.recompute()
+            self.panels.status.say("The text so far is read again under the blocks of now.")
+        elif self._last is not None:
+            kept = tuple(token.id for token in self.panels.prompt.now.tokens[:at])
+            self._start(dataclasses.replace(self._last, number=next(self._numbers), kept=kept))
+
+    def edit(self, verb: Edit, cluster: ClusterId) -> None:
+        """Prune or restore a block, what is below it along."""
+        self.bridge.edit(verb, (cluster,))
+
+    def toggle_hide(self, cluster: ClusterId) -> None:
+        """Have the retriever pass a subtree over, or no longer."""
+        self.bridge.hide(self._hidden ^ {cluster})
+
+    def toggle_mute(self, cluster: ClusterId) -> None:
+        """Fetch a block without adding it, or add it again."""
+        self.bridge.mute(self._muted ^ {cluster})
+
+    def checkout(self, revision: int) -> None:
+        """Go to a revision."""
+        if self.study is not None and revision != self.study.head:
+            self.bridge.checkout(revision)
+
+    def pick(self, cluster: ClusterId) -> None:
+        """Select a block from outside the tree."""
+        self.panels.tree.reveal(cluster, select=True)
+
+    def _picked(self, cluster: ClusterId | None) -> None:
+        self._chosen_by_hand = True
+        self._select(cluster)
+
+    def _select(self, cluster: ClusterId | None) -> None:
+        self.selected = cluster
+        self.panels.block.select(cluster)
+        self.panels.prompt.breadcrumb.select(cluster)
+        if cluster is not None:
+            self.panels.block.show_hidden(cluster in self._hidden, cluster in self._muted)
+            self.bridge.ask_card(cluster)
+            self._ask_neurons(cluster)
+        self.changed.emit()
+
+    def _ask_neurons(self, cluster: ClusterId) -> None:
+        """A block's own neurons take the model, so they wait until it is there and nothing is being answered."""
+        if self.ready and self._running is None:
+            self.bridge.ask_neurons(cluster)
+
+    # What comes back
+
+    def _opened(self, opened: Opened) -> None:
+        self.bank, self.study = opened, opened.study
+        self.ready, self.trace, self.run, self.selected = False, None, None, None
+        self._hidden, self._muted, self._route = frozenset(), frozenset(), frozenset()
+        self._running, self._last, self._edited_at = None, None, None
+        panels = self.panels
+        panels.block.select(None)
+        panels.prompt.forget()
+        panels.prompt.write(opened.prompt)
+        panels.tree.show_bank(opened.bank, opened.study.overlay)
+        panels.heat.show_trace(None)
+        panels.block.show_trace(None)
+        panels.block.show_study(opened.study)
+        panels.history.show_study(opened.study)
+        panels.status.say(f"{opened.bank.name}: {opened.bank.summary}")
+        self.opened.emit(opened)
+        self.bridge.load()
+        self.changed.emit()
+
+    def _loaded(self, loaded: Loaded) -> None:
+        self.ready = True
+        self.panels.status.model.setText(loaded.summary)
+        if loaded.choice.notice:
+            self.panels.status.say(loaded.choice.notice, kind="notice")
+        elif self._running is None:
+            self.panels.status.say("Ready.")
+        if self.selected is not None:
+            self._ask_neurons(self.selected)
+        self.changed.emit()
+
+    def _studied(self, studied: Studied) -> None:
+        self.study = studied.study
+        self.panels.tree.model.show_overlay(studied.study.overlay)
+        self.panels.block.show_study(studied.study)
+        self.panels.history.show_study(studied.study)
+        if self.selected is not None:
+            self.bridge.ask_card(self.selected)
+            self._ask_neurons(self.selected)
+        self.changed.emit()
+
+    def _committed(self, committed: Committed) -> None:
+        revision, clusters = committed.revision, committed.clusters
+        known = self.study is not None and any(each.id == revision.id for each in self.study.log)
+        if known:
+            said = f"Back at revision {revision.id}: {revision.title if revision.parent is not None else 'the bank as shipped'}"
+            self.panels.status.say(f"{said} ({counted(len(clusters), 'block')} changed).")
+        else:
+            below = len(clusters) - 1
+            along = f", {below} of its descendants along" if revision.verb == "prune" and below > 0 else ""
+            self.panels.status.say(f"Revision {revision.id}: {revision.title}{along}.", undo=True)
+        if self._running is not None and clusters & self._route:
+            tokens = len(self.panels.prompt.now.tokens)
+            if tokens:
+                self._edited_at = tokens
+                self.panels.prompt.show_bar(revision.id, tokens)
+        self.changed.emit()
+
+    def _hidden_changed(self, event: Hidden) -> None:
+        before = self._hidden
+        self._hidden, self._muted = event.hidden, event.muted
+        self.panels.tree.model.show_hidden(event.hidden, event.muted)
+        if self.selected is not None:
+            self.panels.block.show_hidden(self.selected in event.hidden, self.selected in event.muted)
+        if event.hidden != before:
+            self.panels.status.say(f"The retriever passes over {_names(event.hidden)}." if event.hidden else "Nothing is hidden.")
+        else:
+            self.panels.status.say(f"Fetched but not added: {_names(event.muted)}." if event.muted else "Nothing is muted.")
+        self.changed.emit()
+
+    def _asked(self, ask: Ask) -> None:
+        if self._running is None or ask.number != self._running.number:
+            return
+        self._last, self._route = ask, frozenset()
+        self._clock.start()
+        self.panels.status.say("Answering…")
+        self.panels.prompt.begin(ask)
+        if not ask.kept:
+            self.panels.tree.model.show_route(())
+
+    def _routed(self, number: int, event: Routed) -> None:
+        if not self._mine(number):
+            return
+        clusters = event.route.clusters
+        self._route = frozenset(clusters)
+        tree = self.panels.tree
+        self.panels.prompt.show_route(event.route)
+        tree.model.show_route(clusters)
+        if clusters:
+            tree.reveal(clusters[-1], select=False)
+            tree.model.ask(set(clusters))
+            self.panels.prompt.show_labels({c: text for c in clusters if (text := tree.model.label(c))})
+            self._suggest(clusters[-1])
+
+    def _generated(self, number: int, tokens: tuple[Token, ...]) -> None:
+        if self._mine(number):
+            self.panels.prompt.add(tokens)
+            seconds = self._clock.elapsed() / 1000
+            if seconds > 0.2:
+                self.panels.status.speed.setText(f"{len(self.panels.prompt.now.tokens) / seconds:.0f} tokens/s")
+
+    def _finished(self, number: int, event: Finished) -> None:
+        if not self._mine(number) or self._running is None:
+            return
+        kept = self.panels.prompt.now.tokens[: len(self._running.kept)]
+        run = event.result
+        if kept:
+            run = dataclasses.replace(run, tokens=kept + run.tokens, text="".join(t.text for t in kept) + run.text)
+        self.run = run
+        self.panels.prompt.finish(run)
+        self.panels.status.speed.setText(f"{run.tokens_per_second:.0f} tokens/s")
+        how = "Stopped" if run.stopped else "Answered"
+        if self._edited_at is None:
+            self.panels.status.say(f"{how}: {counted(len(run.tokens), 'token')} in {run.seconds:.1f} s.")
+
+    def _ended(self, number: int) -> None:
+        ask = self._running
+        if ask is None or ask.number != number:
+            return
+        self._running = None
+        answered = self.run is not None and self.run.prompt == ask.text and not self.run.stopped
+        if self.auto_trace and answered and ask.memory == "fetched":
+            self.bridge.trace(ask)
+        elif self.selected is not None:
+            self._ask_neurons(self.selected)
+        self.changed.emit()
+
+    def _traced(self, event: Traced) -> None:
+        trace = event.trace
+        self.trace = trace
+        panels = self.panels
+        panels.heat.show_trace(trace)
+        panels.block.show_trace(trace)
+        panels.tree.model.show_route(trace.route.clusters)
+        panels.tree.show_activity(activity_of(trace))
+        if trace.effect:
+            self._suggest(max(trace.effect, key=lambda cluster: trace.effect[cluster]))
+        if self.selected is not None:
+            self._ask_neurons(self.selected)
+
+    def _suggest(self, cluster: ClusterId) -> None:
+        """Select a block that matters, unless the user chose one since the run began."""
+        if not self._chosen_by_hand:
+            self.pick(cluster)
+            self._chosen_by_hand = False
+
+    def _nodes(self, nodes: dict[ClusterId, NodeView]) -> None:
+        self.panels.tree.show_nodes(nodes)
+        self.panels.prompt.show_labels({cluster: node.label for cluster, node in nodes.items()})
+
+    def _crashed(self, crash: Crashed) -> None:
+        self.panels.status.say(f"{crash.title} failed: a bug, see Help › Log.", kind="error")
+        self.crashed.emit(crash)
+
+    def _mine(self, number: int) -> bool:
+        return self._running is not None and self._running.number == number
+
+
+def activity_of(trace: Trace) -> dict[ClusterId, float]:
+    """Mean relative norm of each fetched block over the layers and tokens that were measured (observed); none where nothing was."""
+    found = {}
+    for cluster in trace.route.clusters:
+        norms = trace.norm[:, cluster.level - 1, :]
+        measured = norms[np.isfinite(norms)]
+        if measured.size:
+            found[cluster] = float(measured.mean())
+    return found
+
+
+def _names(clusters: frozenset[ClusterId], limit: int = 5) -> str:
+    names = [str(cluster) for cluster in sorted(clusters)]
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

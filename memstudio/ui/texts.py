@@ -1,0 +1,71 @@
+"""How figures and texts are written for people, the same in every panel."""
+
+from datetime import UTC, datetime
+
+from memstudio.anchor.values import Token
+from memstudio.bank.values import ClusterId
+from memstudio.ui.snapshots import Ask
+
+
+def size_text(count_bytes: int) -> str:
+    """Bytes for people: 980 B, 48 kB, 1.2 MB."""
+    size = float(count_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def count_text(count: int) -> str:
+    """A large number for people: 33.2 k, 9.8 M, 1.2 G."""
+    size = float(count)
+    for unit in ("", " k", " M"):
+        if size < 1000:
+            return f"{size:.3g}{unit}"
+        size /= 1000
+    return f"{size:.3g} G"
+
+
+def when(time_s: float) -> str:
+    """Local time: the clock today, the day before that."""
+    stamp = datetime.fromtimestamp(time_s, UTC).astimezone()
+    return stamp.strftime("%H:%M") if stamp.date() == datetime.now(UTC).astimezone().date() else stamp.strftime("%d %b")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """+1.25 or −0.30, with a true minus sign."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def visible(piece: str) -> str:
+    """A token's text with its blanks shown."""
+    return piece.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·") if not piece.strip() else piece.replace("\n", "↵").strip()
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """1 block, 2 blocks."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def first_difference(one: tuple[Token, ...], other: tuple[Token, ...]) -> int | None:
+    """The index of the first token that differs; None while all that both have agrees. The shorter one's end is no difference here."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a.id != b.id), None)
+
+
+def python_lines(bank: str, ask: Ask, pruned: tuple[ClusterId, ...], selected: ClusterId | None) -> str:
+    """Python that opens the bank in a temporary study, makes the same blocks absent, and asks the same."""
+    lines = ["import memstudio", "from memstudio.bank.values import ClusterId"]
+    if pruned:
+        lines.append("from memstudio.editing.prune import Prune")
+    lines += ["", f"session = memstudio.open({bank!r})"]
+    if pruned:
+        listed = ", ".join(f"ClusterId({c.level}, {c.index})" for c in pruned)
+        lines.append(f"session.apply(Prune(({listed},), orphan=True))")
+    if selected is not None:
+        lines.append(f"card = session.card(ClusterId({selected.level}, {selected.index}))")
+    if ask.text:
+        key = f", key={ask.key!r}" if ask.key else ""
+        lines.append(f"print(session.run({ask.text!r}{key}, memory={ask.memory!r}).text)")
+        lines.append(f"trace = session.trace({ask.text!r}{key})")
+    return "\n".join([*lines, "session.close()", ""])

@@ -1,0 +1,50 @@
+"""Nothing heavy is imported before it is needed, and everything below the window works on a machine without Qt."""
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import memstudio
+
+HEAVY = ["torch", "transformers", "PySide6", "pyqtgraph", "sqlalchemy", "sklearn"]
+
+SHELL = """
+import runpy, sys
+sys.argv[0] = "memstudio"
+try:
+    runpy.run_module("memstudio", run_name="__main__")
+except SystemExit:
+    pass
+"""
+
+
+def python(code: str, *arguments: str) -> str:
+    """Run code in a new interpreter and give back what it printed."""
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def heavy_after(code: str, *arguments: str) -> list[str]:
+    """Which heavy libraries stand in sys.modules after the code ran."""
+    report = f"\nimport sys\nprint('HEAVY', *[name for name in {HEAVY!r} if name in sys.modules])"
+    return python(code + report, *arguments).splitlines()[-1].split()[1:]
+
+
+def test_importing_memstudio_loads_nothing_heavy() -> None:
+    assert heavy_after("import memstudio") == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["no-such-verb"]], ids=" ".join)
+def test_the_shell_answers_without_loading_anything_heavy(arguments: list[str]) -> None:
+    assert heavy_after(SHELL, *arguments) == []
+
+
+def test_every_module_below_the_window_imports_where_qt_is_absent() -> None:
+    modules = [module.name for module in pkgutil.walk_packages(memstudio.__path__, "memstudio.")]
+    below = [name for name in modules if not name.startswith("memstudio.ui") and name != "memstudio.__main__"]
+    assert len(below) > 30
+    blocked = "import sys, importlib\nfor name in ('PySide6', 'shiboken6', 'pyqtgraph'): sys.modules[name] = None\n"
+    python(blocked + "for name in sys.argv[1:]: importlib.import_module(name)", *below)

@@ -1,0 +1,25 @@
+"""A kill -9 between any two steps leaves the state before or the state after, never a broken one."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+MEMORY = Path("/dev/shm")  # a kill does not reach what the system has cached, so the disk's syncing would only take time
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks and SIGKILL")
+@pytest.mark.timeout(600)  # some 240 forks: a quarter of a minute of computing, on a busy machine many times that
+def test_a_writer_killed_before_any_line_leaves_the_state_before_or_after() -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place:
+        done = subprocess.run([sys.executable, "-m", "tests.history.killed", place], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    kills = json.loads(done.stdout)
+    for act in ("edit", "undo"):
+        before, after = kills[act]
+        assert before > 50
+        assert after > 0
+    assert sum(kills["create"]) > 50
