@@ -17,11 +17,11 @@ __version__ = "0.1.0"
 def open(  # noqa: A001 - `memstudio.open` is the documented name, and the builtin is not used here
     bank: str | Path,
     *,
-    study: Path | None = None,
+    study: str | Path | None = None,
     device: str = "auto",
     dtype: str = "float32",
-    encoder: Path | None = None,
-    anchor: Path | None = None,
+    encoder: str | Path | None = None,
+    anchor: str | Path | None = None,
     readonly: bool = False,
 ) -> Session:
     """Open "demo", a bank folder or a study folder. Without `study`, edits of a bank go to a temporary study that goes at `close`.

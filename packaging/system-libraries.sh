@@ -4,7 +4,7 @@
 # otherwise it prints the exact line to run. On other systems it names what is missing and goes on.
 set -euo pipefail
 
-# library that Qt's core, its X11, Wayland and offscreen plugins link to        Debian package that holds it
+# library that Qt's core, its X11 and offscreen plugins link to        Debian package that holds it
 needed='
 libglib-2.0.so.0          libglib2.0-0
 libdbus-1.so.3            libdbus-1-3
@@ -29,8 +29,6 @@ libxcb-shm.so.0           libxcb-shm0
 libxcb-sync.so.1          libxcb-sync1
 libxcb-xfixes.so.0        libxcb-xfixes0
 libxcb-xkb.so.1           libxcb-xkb1
-libwayland-cursor.so.0    libwayland-cursor0
-libwayland-egl.so.1       libwayland-egl1
 '
 
 [ "$(uname -s)" = Linux ] || exit 0

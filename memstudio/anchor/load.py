@@ -21,7 +21,8 @@ from transformers.utils import logging as transformers_logging
 
 from memstudio.anchor.device import choose_device
 from memstudio.anchor.values import DeviceChoice
-from memstudio.bank.files import anchor_files, folder_digest, inside, read_header, read_limited, strict_json
+from memstudio.bank.files import anchor_files, folder_digest, inside, read_header
+from memstudio.bank.strictjson import read_limited, strict_json
 from memstudio.errors import UserError
 
 __all__ = ["DTYPES", "Anchor", "choose_device", "load_anchor", "load_tokenizer"]
@@ -78,7 +79,7 @@ class Anchor:
         """
         if not text.strip():
             raise UserError("the prompt is empty: write some text")
-        ids: list[int] = list(self.tokenizer(text, add_special_tokens=True)["input_ids"])
+        ids: list[int] = list(self.tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"])
         while len(ids) > 1 and ids[-1] in self.eos:
             ids.pop()
         self.check(ids)
@@ -96,7 +97,7 @@ class Anchor:
         start, whole = self.encode(prompt), self.encode(prompt + joint + answer)
         if whole[: len(start)] == start and len(whole) > len(start):
             return whole[len(start) :]
-        ids: list[int] = list(self.tokenizer(joint + answer, add_special_tokens=False)["input_ids"])
+        ids: list[int] = list(self.tokenizer(joint + answer, add_special_tokens=False, verbose=False)["input_ids"])
         self.check(ids)
         return ids
 
@@ -187,12 +188,18 @@ def _read_config(folder: Path) -> PretrainedConfig:
         raise UserError(f"{folder}/config.json: no model_type: not a Hugging Face model folder")
     if "quantization_config" in plain:
         raise UserError(f"{folder}: a quantised anchor cannot carry memory yet: use its float weights")
+    nested = plain.get("text_config")
+    for part in (plain, nested if isinstance(nested, dict) else {}):
+        _check_layers(folder, part.get("num_hidden_layers", 1))  # before a config class lists its layers one by one
     with one_line_errors(folder, "configuration"):
         config: PretrainedConfig = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    layers = getattr(config.get_text_config(), "num_hidden_layers", None)
-    if not isinstance(layers, int) or not 1 <= layers <= _MAX_LAYERS:
-        raise UserError(f"{folder}/config.json: num_hidden_layers is {layers!r}, must be 1 to {_MAX_LAYERS}")
+    _check_layers(folder, getattr(config.get_text_config(), "num_hidden_layers", None))
     return config
+
+
+def _check_layers(folder: Path, layers: object) -> None:
+    if not isinstance(layers, int) or not 1 <= layers <= _MAX_LAYERS:
+        raise UserError(f"{folder}/config.json: num_hidden_layers is {str(layers)[:80]}, must be 1 to {_MAX_LAYERS}")
 
 
 def _check_sizes(folder: Path, config: PretrainedConfig) -> None:

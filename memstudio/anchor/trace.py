@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from memstudio.anchor.attach import Attached, Capture
-from memstudio.anchor.engine import greedy
+from memstudio.anchor.engine import MARKS, greedy
 from memstudio.anchor.lens import Lens
 from memstudio.anchor.values import Answer, Floats, Neuron, Trace
 from memstudio.bank.values import Memory, Route
@@ -77,7 +77,7 @@ def trace(
 
 def _greedy_answer(attached: Attached, ids: list[int]) -> list[int]:
     """The greedy answer's tokens without the one that ends it, unless that is all there is."""
-    stops = attached.anchor.stops(".\n")
+    stops = attached.anchor.stops(MARKS)
     found = greedy(attached, [tuple(ids)], _ANSWER_TOKENS, stops)[0]
     return found[:-1] if len(found) > 1 and bool(stops[found[-1]]) else found
 
@@ -139,6 +139,8 @@ def _strongest(attached: Attached, capture: Capture, route: Route, lens: Lens, c
             for index, size in zip(best.indices.tolist(), best.values.tolist(), strict=True):
                 candidates.append((size, position, index, float(hidden[0, at[index], index])))
         for size, position, index, activation in sorted(candidates, reverse=True)[:count]:
+            if size == 0.0:  # neurons that did not fire are not the strongest of anything
+                break
             value = attached.slots.parts(cluster.level)[position][2][index]
             layer = attached.layers[position]
             promotes = lens.promoted(value[None] * (1.0 if activation >= 0 else -1.0), layer)[0][0]

@@ -16,7 +16,7 @@ class ClusterId(NamedTuple):
     """A node of the tree: `level` 1 is the coarsest, `index` counts within the level of the full tree."""
 
     level: int
-    index: int
+    index: int  # type: ignore[assignment]  # shadows tuple.index, which nobody asks of a cluster
 
     def __str__(self) -> str:
         return f"{self.level}/{self.index}"

@@ -14,11 +14,15 @@ Path = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Example:
-    """ids [T]; loss counts from position `start`. `path`: the cluster index at each level that its key descends to."""
+    """ids [T]; loss counts from position `start`. `path`: the cluster index at each level that its key descends to.
+
+    name: where the subject's name stands in the prompt (first, behind its last); None where there is none.
+    """
 
     ids: tuple[int, ...]
     start: int
     path: Path = ()
+    name: tuple[int, int] | None = None
 
 
 def collate(examples: list[Example], pad: int) -> tuple[Tensor, Tensor]:

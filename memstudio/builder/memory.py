@@ -81,7 +81,11 @@ Activation = Callable[[Tensor], Tensor]
 def grouped(fetched: list[Fetched]) -> list[Weights]:
     """Per memory layer gate, up, down [G, r, d], the levels side by side."""
     levels = [_layers(item) for item in fetched]
-    return [(torch.cat(gate, 1), torch.cat(up, 1), torch.cat(down, 1)) for gate, up, down in (zip(*layer, strict=True) for layer in zip(*levels, strict=True))]
+    side_by_side = []
+    for layer in zip(*levels, strict=True):
+        gates, ups, downs = zip(*layer, strict=True)
+        side_by_side.append((torch.cat(gates, 1), torch.cat(ups, 1), torch.cat(downs, 1)))
+    return side_by_side
 
 
 def _layers(item: Fetched) -> list[Weights]:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from memstudio.builder.examples import IGNORE, Example, collate
+from memstudio.builder.noise import Noise
 from memstudio.builder.recipe import AnchorPart
 from memstudio.jobs import Job
 
@@ -65,6 +66,7 @@ def train_anchor(
     sentences: list[Example],
     documents: list[Example],
     words: list[int],
+    noise: Noise,
     pad: int,
     job: Job,
     log: Callable[[str], None],
@@ -76,12 +78,13 @@ def train_anchor(
     rng = np.random.default_rng(part.seed)
     decay = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim == 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}], lr=part.lr, betas=(0.9, 0.95))
+    groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=part.lr, betas=(0.9, 0.95))
     running = 0.0
     for step in range(part.steps):
         for group in optimizer.param_groups:
             group["lr"] = cosine(step, part.steps, _WARMUP, part.lr, part.lr / 20)
-        ids, targets = collate(_batch(rng, part.batch, sentences, documents, words), pad)
+        ids, targets = collate(_batch(rng, part.batch, sentences, documents, words, noise), pad)
         loss = answer_loss(model, ids, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -93,13 +96,15 @@ def train_anchor(
             log(f"anchor step {step + 1}/{part.steps} loss {running:.3f}")
 
 
-def _batch(rng: np.random.Generator, size: int, sentences: list[Example], documents: list[Example], words: list[int]) -> list[Example]:
+def _batch(
+    rng: np.random.Generator, size: int, sentences: list[Example], documents: list[Example], words: list[int], noise: Noise
+) -> list[Example]:
     kind = rng.random()
     if kind < _DOCUMENT_ODDS:
         return [documents[i] for i in rng.integers(len(documents), size=max(1, size // 8))]
     if kind < _DOCUMENT_ODDS + _REPEAT_ODDS:
         return [_repeat(rng, words) for _ in range(size)]
-    return [sentences[i] for i in rng.integers(len(sentences), size=size)]
+    return [noise.maybe(sentences[i], rng) for i in rng.integers(len(sentences), size=size)]
 
 
 def _repeat(rng: np.random.Generator, words: list[int]) -> Example:

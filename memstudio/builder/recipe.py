@@ -42,6 +42,7 @@ class AnchorPart(_Part):
     steps: int = 3000
     batch: int = 64
     lr: float = 1.5e-3
+    noise: float = 0.5
     seed: int = 0
 
 
@@ -50,7 +51,7 @@ class MemoryPart(_Part):
 
     anchor_lr: the anchor's learning rate while its memories are trained (gentle co-training); 0 freezes it.
     depth_odds: weights of training on the whole path, then on paths cut after 1, 2, … levels.
-    document_odds: the share of steps on whole documents; the rest are phrasings of facts.
+    document_odds: the share of steps on whole documents; the rest are phrasings of facts, `noise` of them corrupted.
     """
 
     layers: list[int] = [1, 2, 3]
@@ -63,6 +64,7 @@ class MemoryPart(_Part):
     anchor_lr: float = 2e-4
     depth_odds: list[float] = [0.6, 0.1, 0.1]
     document_odds: float = 0.12
+    noise: float = 0.5
     fallback: Literal["zero", "generic", "sibling"] = "zero"
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     seed: int = 0

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from memstudio.bank.layout import Layout
 from memstudio.builder.examples import IGNORE, Example, GroupSampler, collate
 from memstudio.builder.memory import Fetched, LevelRows, attached, grouped
+from memstudio.builder.noise import Noise
 from memstudio.builder.pretrain import answer_loss, cosine
 from memstudio.builder.recipe import MemoryPart
 from memstudio.jobs import Job
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 _WARMUP = 100
-_LOG_EVERY, _CHECK_EVERY = 100, 1000
+_LOG_EVERY, _CHECK_EVERY = 100, 500
 _NONE_ODDS, _NONE_DOCUMENT_ODDS = 0.08, 0.3
 _DOCUMENTS_A_STEP = 12
 GENERIC = -1
@@ -43,6 +44,7 @@ class Material:
     common: list[Example]
     common_documents: list[Example]
     checks: dict[str, list[Example]]
+    noise: Noise
     pad: int
 
 
@@ -53,9 +55,8 @@ class MemoryTrainer:
         self.model, self.part, self.material = model, part, material
         generator = torch.Generator().manual_seed(part.seed)
         hidden = model.config.hidden_size
-        self.levels = [
-            LevelRows(count, Layout(hidden, (width,) * len(part.layers)), generator) for count, width in zip(clusters, part.widths, strict=True)
-        ]
+        layouts = [Layout(hidden, (width,) * len(part.layers)) for width in part.widths]
+        self.levels = [LevelRows(count, layout, generator) for count, layout in zip(clusters, layouts, strict=True)]
         self.mlps: list[nn.Module] = [model.model.layers[i].mlp for i in part.layers]
         self.activation = model.model.layers[0].mlp.act_fn
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=part.anchor_lr, betas=(0.9, 0.95), weight_decay=1e-3)
@@ -93,15 +94,19 @@ class MemoryTrainer:
             at = rng.random()
             if at < _NONE_ODDS:
                 whole = rng.random() < _NONE_DOCUMENT_ODDS
-                examples, size = (material.common_documents, _DOCUMENTS_A_STEP) if whole else (material.common, part.groups * part.group_size)
-                yield 0, [((), [examples[i] for i in rng.integers(len(examples), size=size)])]
+                examples = material.common_documents if whole else material.common
+                rows = rng.integers(len(examples), size=_DOCUMENTS_A_STEP if whole else part.groups * part.group_size)
+                yield 0, [((), [material.noise.maybe(examples[i], rng) for i in rows])]
             elif at < _NONE_ODDS + part.document_odds:
                 rows = rng.integers(len(material.documents), size=_DOCUMENTS_A_STEP)
                 yield len(self.levels), [(document.path, [document]) for document in (material.documents[i] for i in rows)]
             elif at < _NONE_ODDS + part.document_odds + generic:
-                yield GENERIC, next(sampler)
+                yield GENERIC, self._noisy(next(sampler), rng)
             else:
-                yield int(rng.choice(len(cuts), p=cuts)) or len(self.levels), next(sampler)
+                yield int(rng.choice(len(cuts), p=cuts)) or len(self.levels), self._noisy(next(sampler), rng)
+
+    def _noisy(self, groups: Grouped, rng: np.random.Generator) -> Grouped:
+        return [(path, [self.material.noise.maybe(example, rng) for example in examples]) for path, examples in groups]
 
     def _lesson(self, depth: int, groups: Grouped) -> float:
         """One step; the anchor moves, if at all, on whole paths and without memory."""

@@ -10,6 +10,7 @@ from memstudio.anchor.lens import block_neurons
 from memstudio.anchor.values import Neuron, Trace
 from memstudio.bank.overlay import resolve
 from memstudio.bank.values import ClusterId, Memory
+from memstudio.session.routing import fetched
 from memstudio.session.running import Wish
 
 if TYPE_CHECKING:
@@ -27,16 +28,16 @@ def trace(
 ) -> Trace:
     """See `Session.trace`."""
     session.running.encode(text)
-    chosen = session.path(route) if route is not None else session.route(text if key is None else key)
-    fetched = Wish("fetched", chosen.clusters)
+    chosen = fetched(session, text, key, route)
+    wish = Wish("fetched", chosen.clusters)
 
     def fill(memory: Memory) -> bool:
         if memory == "generic" and not session.bank.manifest.generic:
             return False
-        session.fetch(fetched if memory == "fetched" else Wish(memory))
+        session.fetch(wish if memory == "fetched" else Wish(memory))
         return True
 
-    session.fetch(fetched)
+    session.fetch(wish)
     return instrument.trace(
         session.running.attached,
         text,

@@ -11,6 +11,7 @@ from memstudio.anchor.values import Run, Sampling, Token
 from memstudio.bank.values import ClusterId, Memory
 from memstudio.events import Finished, Generated, Routed
 from memstudio.jobs import Cancelled, Job
+from memstudio.session.routing import choose
 from memstudio.session.running import Wish
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Generation:
         self._ids = list(prefix)
         self._job = job or Job("run")
         self._prompt = session.running.encode(text)
-        self._route = session.chosen(text, key, route, memory)
+        self._route = choose(session, text, key, route, memory)
         self._wish = Wish(memory, self._route.clusters if self._route else ())
         self._stream = self._begin()
         self._number = session.next_run()
@@ -61,7 +62,7 @@ class Generation:
                 self._session.emit(Generated(self._number, token))
                 yield token
                 self._job.breathe()
-                if self._session.take_recompute(self._number):
+                if self._recomputes != self._session.recomputes:
                     self._stream = self._begin()
             self._stopped = False
         except Cancelled:
@@ -78,6 +79,7 @@ class Generation:
     def _begin(self) -> Iterator[Token]:
         """The engine, with the prompt and what came so far still to be read."""
         session = self._session
+        self._recomputes = session.recomputes
         return generate(session.running.attached, self._prompt, self._sampling, revision=lambda: session.head, prefix=self._ids)
 
     def _next(self) -> Token | None:

@@ -15,11 +15,11 @@ _STUDY_FILE = "study.db"
 def open_session(
     bank: str | Path,
     *,
-    study: Path | None = None,
+    study: str | Path | None = None,
     device: str = "auto",
     dtype: str = "float32",
-    encoder: Path | None = None,
-    anchor: Path | None = None,
+    encoder: str | Path | None = None,
+    anchor: str | Path | None = None,
     readonly: bool = False,
 ) -> Session:
     """Open "demo", a bank folder or a study folder; reads headers and the tree, neither blocks nor model.
@@ -31,21 +31,28 @@ def open_session(
     Raises:
         UserError: nothing there that can be opened, or a study of another bank.
     """
+    folder = None if study is None else Path(study)
     if _is_study(bank):
-        if study is not None and not _same(Path(bank), study):
-            raise UserError(f"{bank}: is a study already; leave --study {study} out, or name the bank instead")
-        study = Path(bank)
-        opened = _bank_of(study)
+        folder = study_for(bank, folder)
+        opened = _bank_of(folder)
     else:
         opened = open_bank(bank_folder(bank))
     store = None
-    if study is not None:
+    if folder is not None:
         from memstudio.history.store import open_store
 
         store = open_store(
-            study, bank_digest=opened.digest, bank_name=opened.name, bank_path=str(opened.folder.absolute()), readonly=readonly
+            folder, bank_digest=opened.digest, bank_name=opened.name, bank_path=str(opened.folder.absolute()), readonly=readonly
         )
-    return Session(opened, store, device=device, dtype=dtype, encoder=encoder, anchor=anchor, readonly=readonly)
+    return Session(
+        opened,
+        store,
+        device=device,
+        dtype=dtype,
+        encoder=None if encoder is None else Path(encoder),
+        anchor=None if anchor is None else Path(anchor),
+        readonly=readonly,
+    )
 
 
 def study_for(bank: str | Path, study: Path | None = None) -> Path:

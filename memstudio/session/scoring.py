@@ -15,6 +15,7 @@ from memstudio.facts.routes import Path, read_routes
 from memstudio.facts.score import agreement, learned_of, scored, total
 from memstudio.facts.values import Fact, Phrasing, Scored, Scores
 from memstudio.jobs import Job
+from memstudio.session.routing import refuse_without_generic
 from memstudio.session.running import Wish
 
 if TYPE_CHECKING:
@@ -106,15 +107,16 @@ def _prompts(facts: Sequence[Fact], routes: dict[str, Path]) -> list[_Prompt]:
 
 def _answer(session: Session, prompts: Sequence[_Prompt], memory: Memory, levels: int | None, overlay: Overlay, job: Job) -> list[str]:
     """The continuation of each prompt. Prompts that fetch the same blocks are run together, whatever their routes are called."""
-    if memory == "generic" and not session.bank.manifest.generic:
-        raise UserError(f"{session.bank.folder}: has no generic blocks; choose --memory fetched or none")
+    if memory == "generic":
+        refuse_without_generic(session)
     groups: dict[tuple[object, ...], list[int]] = {}
     depth = session.bank.tree.depth
     for number, prompt in enumerate(prompts):
         wish = Wish(memory, prompt.route, levels)
-        groups.setdefault(tuple(session.running.identity(wish, level, overlay) for level in range(1, depth + 1)), []).append(number)
+        fetched = [(session.running.identity(wish, level, overlay), wish.at(level) in session.muted) for level in range(1, depth + 1)]
+        groups.setdefault(tuple(fetched), []).append(number)
     anchor = session.running.anchor
-    ids = [anchor.encode(prompt.text) for prompt in prompts]
+    ids = [session.running.encode(prompt.text) for prompt in prompts]
     texts = [""] * len(prompts)
     lengths: dict[str, int] = {}
     done = 0

@@ -18,6 +18,7 @@ from memstudio.errors import UserError
 from memstudio.events import Committed, Event, Hidden, Traced
 from memstudio.facts.values import Fact, Scores
 from memstudio.jobs import Job
+from memstudio.session.routing import choose
 from memstudio.session.running import Running, Wish
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ class Session:
         self.running = Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder)
         self.hidden: frozenset[ClusterId] = frozenset()
         self.muted: frozenset[ClusterId] = frozenset()
+        self.recomputes = 0
+        """How often `recompute` was asked for."""
         self._store = store
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._overlay: Overlay = store.overlay() if store is not None else {}
         self._listeners: list[Callable[[Event], None]] = []
+        self._facts: tuple[Fact, ...] | None = None
         self._runs = 0
-        self._recompute: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -146,32 +149,6 @@ class Session:
         """
         return self.bank.tree.descend(self.running.key_vectors([key])[0], self.hidden)
 
-    def path(self, route: Sequence[ClusterId]) -> Route:
-        """An explicit route: a path from level 1 down, or its last cluster alone. Distances were not measured (NaN).
-
-        Raises:
-            UserError: a cluster does not exist, or they are not one path.
-        """
-        if not route:
-            raise UserError("the route is empty: name its deepest cluster, for example 3/1339")
-        for cluster in route:
-            self.bank.tree.check(cluster)
-        whole = self.bank.tree.route_to(route[-1])
-        if len(route) > 1 and tuple(route) != whole:
-            wanted = ",".join(map(str, whole))
-            raise UserError(f"route {','.join(map(str, route))}: not one path from level 1 down; the path to {route[-1]} is {wanted}")
-        return Route(whole, (float("nan"),) * len(whole), ((),) * len(whole), (None,) * len(whole))
-
-    def chosen(self, text: str, key: str | None, route: Sequence[ClusterId] | None, memory: Memory) -> Route | None:
-        """The route of a run: the explicit one, else that of the key, else that of the text; None where no routed memory is wanted."""
-        if memory == "generic" and not self.bank.manifest.generic:
-            raise UserError(f"{self.bank.folder}: has no generic blocks; choose --memory fetched or none")
-        if memory != "fetched":
-            return None
-        if route is not None:
-            return self.path(route)
-        return self.route(text if key is None else key)
-
     def generate(
         self,
         text: str,
@@ -215,13 +192,7 @@ class Session:
 
     def recompute(self) -> None:
         """Have the runs at work read their text again under the blocks of now before their next token."""
-        self._recompute = set(range(1, self._runs + 1))
-
-    def take_recompute(self, run: int) -> bool:
-        """Whether a run was asked to recompute since it last looked. For the session's own parts."""
-        asked = run in self._recompute
-        self._recompute.discard(run)
-        return asked
+        self.recomputes += 1
 
     def next_run(self) -> int:
         """The number of a new run. For the session's own parts."""
@@ -247,7 +218,7 @@ class Session:
         from memstudio.anchor.engine import logits
 
         ids = self.running.encode(text)
-        chosen = self.chosen(text, key, route, memory)
+        chosen = choose(self, text, key, route, memory)
         self.fetch(Wish(memory, chosen.clusters if chosen else ()))
         return logits(self.running.attached, ids)
 
@@ -415,9 +386,11 @@ class Session:
         Raises:
             UserError: the file is not what it should be.
         """
-        from memstudio.facts.read import read_facts
+        if self._facts is None:
+            from memstudio.facts.read import read_facts
 
-        return read_facts(self.bank.facts_path) if self.bank.facts_path.is_file() else []
+            self._facts = tuple(read_facts(self.bank.facts_path)) if self.bank.facts_path.is_file() else ()
+        return list(self._facts)
 
     def score(
         self,

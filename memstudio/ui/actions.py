@@ -95,7 +95,7 @@ def copy_as_python(desk: Desk) -> None:
 
 
 def _block(now: Situation) -> bool:
-    return now.selected is not None and now.editable
+    return now.selected is not None
 
 
 MENUS = ("File", "Edit", "View", "Run", "Help")

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QSize, QTimer
+from PySide6.QtCore import QEvent, QMessageLogContext, QObject, QSize, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -62,7 +62,6 @@ def application() -> QApplication:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = QApplication(sys.argv[:1])
     app.setApplicationName("memstudio")
-    app.setApplicationDisplayName("")
     app.setDesktopFileName("memstudio")
     app.setStyle("Fusion")
     app.setWindowIcon(QIcon(app_icon_file()))
@@ -80,14 +79,23 @@ def _run(wish: Wish | None, *, screenshot: Path | None, theme: ThemeChoice | Non
     if guide is not None and screenshot is None:
         window.panels.prompt.put_on_top(TourBar(guide))
     photographer = Photographer(window, screenshot, guide) if screenshot else None
+    heard = qInstallMessageHandler(_tell) if photographer is not None else None
     window.show()
     status = app.exec()
     window.close()
     window.deleteLater()
     app.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    if photographer is not None:
+        qInstallMessageHandler(heard)
     if photographer is not None and photographer.problem is not None:
         raise UserError(photographer.problem)
     return status
+
+
+def _tell(kind: QtMsgType, _: QMessageLogContext, text: str) -> None:
+    """Qt's own words on stderr, but for what the offscreen platform always says."""
+    if "propagateSizeHints" not in text:
+        sys.stderr.write(f"{kind.name}: {text}\n")
 
 
 class Photographer(QObject):

@@ -80,10 +80,12 @@ class Bridge(QObject):
         super().__init__(parent)
         self._worker = Worker("memstudio-session")
         self._session: Session | None = None
+        self._expected: dict[str, str] = {}
         self._ask = 0
         self._numbers = count(1)
         self._jobs: dict[int, Job] = {}
         self._answering: Job | None = None
+        self._at_work: Job | None = None
         self._nudge = threading.Event()
         self._lock = threading.Lock()
         self._mail: deque[Message] = deque()
@@ -103,7 +105,9 @@ class Bridge(QObject):
             self._let_go()
             self._session = session
             session.listen(self._hear)
-            return errands.opened(session)
+            facts = session.facts()
+            self._expected = errands.expected_answers(facts)
+            return errands.opened(session, facts)
 
         self._submit(f"Opening {Path(wish.path).name}", work, shown=True)
 
@@ -113,8 +117,7 @@ class Bridge(QObject):
 
     def generate(self, ask: Ask) -> None:
         """Answer; `asked`, `routed`, `generated` …, `finished` and, whatever happens, `ended` follow."""
-        self._answering = self._errand("Answering", lambda session, job: self._answer(session, job, ask))
-        self._answering.future.add_done_callback(lambda _: self._post(Ended(ask.number)))
+        self._answering = self._errand("Answering", lambda session, job: self._answer(session, job, ask), last=Ended(ask.number))
 
     def stop(self) -> None:
         """Stop the answer after this token."""
@@ -127,10 +130,10 @@ class Bridge(QObject):
         self._urgent("Recompute", lambda session, _: session.recompute())
 
     def trace(self, ask: Ask) -> None:
-        """Trace a prompt; `traced` follows."""
+        """Trace a prompt; `traced` follows. Of a prompt that the bank's facts hold the right answer is explained."""
 
         def work(session: "Session", _: Job) -> None:
-            session.trace(ask.text, key=ask.key, answer=errands.expected_answer(session, ask.text))
+            session.trace(ask.text, key=ask.key, answer=self._expected.get(ask.text))
 
         self._errand("Tracing", work, shown=True)
 
@@ -225,6 +228,8 @@ class Bridge(QObject):
                 self._worker.run_urgent()
 
     def _hear(self, event: Event) -> None:
+        if isinstance(event, Traced) and self._at_work is not None and self._at_work.cancelled:
+            return
         self._post(Said(event, self._ask))
 
     def _let_go(self) -> None:
@@ -234,19 +239,28 @@ class Bridge(QObject):
 
     # Between the threads
 
-    def _errand(self, title: str, errand: Errand, *, shown: bool = False, urgent: bool = False) -> Job:
+    def _errand(self, title: str, errand: Errand, *, shown: bool = False, urgent: bool = False, last: Message | None = None) -> Job:
         def work(job: Job) -> Message | None:
             if self._session is None:
                 raise UserError("no bank is open: open a bank folder first")
             return errand(self._session, job)
 
-        return self._submit(title, work, shown=shown, urgent=urgent)
+        return self._submit(title, work, shown=shown, urgent=urgent, last=last)
 
     def _urgent(self, title: str, errand: Errand) -> None:
         self._errand(title, errand, urgent=True)
         self._nudge.set()
 
-    def _submit(self, title: str, work: Callable[[Job], Message | None], *, shown: bool = False, urgent: bool = False) -> Job:
+    def _submit(
+        self,
+        title: str,
+        work: Callable[[Job], Message | None],
+        *,
+        shown: bool = False,
+        urgent: bool = False,
+        last: Message | None = None,
+    ) -> Job:
+        """Queue work; what it returns is posted, or its error, then `last`. shown: in the status bar."""
         number = next(self._numbers)
         self._under_way += 1
 
@@ -255,13 +269,22 @@ class Bridge(QObject):
                 self._post(JobView(number, title, job.done, job.total, ended))
 
         def begin(job: Job) -> Message | None:
-            show(job)
-            return work(job)
+            outer, self._at_work = self._at_work, job
+            try:
+                show(job)
+                result = work(job)
+            finally:
+                self._at_work = outer
+            if job.cancelled:  # it could not be interrupted, so what it brought is dropped
+                raise Cancelled(title)
+            return result
 
         def settle(future: Future[Any]) -> None:
             self._jobs.pop(number, None)
             show(job, ended=True)
             self._settle(title, future)
+            if last is not None:
+                self._post(last)
             self._post(Settled())
 
         job = self._worker.submit(title, begin, urgent=urgent, on_progress=show if shown else None)

@@ -15,8 +15,10 @@ from memstudio.ui.snapshots import BankView, BlockNeurons, CardView, FactsScored
 from memstudio.ui.texts import count_text, counted, size_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memstudio.bank.bank import Bank
-    from memstudio.facts.values import Scores
+    from memstudio.facts.values import Fact, Scores
     from memstudio.session import Session
 
 FIRST_PROMPT = "The atomic number of gold is"
@@ -44,9 +46,9 @@ def holds(session: Session, wish: Wish) -> bool:
     return session.study.resolve() == study_for(wish.path, wish.study).resolve()
 
 
-def opened(session: Session) -> Opened:
+def opened(session: Session, facts: Sequence[Fact]) -> Opened:
     """The first picture of a session."""
-    return Opened(bank_view(session.bank), study_view(session), first_prompt(session))
+    return Opened(bank_view(session.bank), study_view(session), first_prompt(facts))
 
 
 def bank_view(bank: Bank) -> BankView:
@@ -68,19 +70,18 @@ def study_view(session: Session) -> StudyView:
     )
 
 
-def first_prompt(session: Session) -> str:
+def first_prompt(facts: Sequence[Fact]) -> str:
     """A prompt to begin with: gold's atomic number where the bank knows it, else its first specific fact, else nothing."""
-    facts = session.facts()
     if any(fact.prompt == FIRST_PROMPT for fact in facts):
         return FIRST_PROMPT
     return next((fact.prompt for fact in facts if fact.kind == "specific"), facts[0].prompt if facts else "")
 
 
-def expected_answer(session: Session, text: str) -> str | None:
-    """The right answer of a prompt that the bank's facts hold; None for any other, whose own continuation is explained."""
+def expected_answers(facts: Sequence[Fact]) -> dict[str, str]:
+    """The right answer of every prompt that the facts hold."""
     from memstudio.facts.read import prompts_of
 
-    return next((fact.expected for fact in session.facts() if any(text == prompt for _, prompt in prompts_of(fact))), None)
+    return {text: fact.expected for fact in facts for _, text in prompts_of(fact)}
 
 
 def nodes_of(session: Session, clusters: frozenset[ClusterId]) -> dict[ClusterId, NodeView]:

@@ -23,7 +23,7 @@ from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.snapshots import Crashed, Opened, Wish
 from memstudio.ui.studio import Panels, Studio
-from memstudio.ui.texts import python_lines
+from memstudio.ui.texts import on_button, python_lines
 from memstudio.ui.theme import Theme, ThemeChoice
 
 START_SIZE = QSize(1366, 768)
@@ -339,7 +339,7 @@ class MainWindow(QMainWindow):
     def _fill_recent(self) -> None:
         self._recent.clear()
         for path in self._preferences.recent:
-            made = QAction(path, self._recent)
+            made = QAction(on_button(path), self._recent)
             made.triggered.connect(lambda _=False, p=path: self.open_path(p))
             self._recent.addAction(made)
         if self._recent.isEmpty():

@@ -241,7 +241,6 @@ class Situation:
     bank: bool = False
     ready: bool = False
     running: bool = False
-    editable: bool = True
     selected: ClusterId | None = None
     selected_state: BlockState = BASE
     selected_hidden: bool = False

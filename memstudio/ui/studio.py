@@ -89,8 +89,8 @@ class Studio(QObject):
             (panels.tree.wanted, bridge.ask_nodes),
             (panels.tree.searched, bridge.find),
             (panels.tree.selected, self._picked),
-            (panels.prompt.selected, self.pick),
-            (panels.heat.selected, self.pick),
+            (panels.prompt.selected, self._clicked),
+            (panels.heat.selected, self._clicked),
             (panels.prompt.wished, self.changed),
             (panels.history.checkout_wanted, self.checkout),
             (panels.status.undo_wanted, bridge.undo),
@@ -132,7 +132,8 @@ class Studio(QObject):
     def _start(self, ask: Ask) -> None:
         if not ask.text or self._running is not None or self.bank is None:
             return
-        self._running, self._edited_at, self._chosen_by_hand = ask, None, False
+        self._running, self._edited_at, self._chosen_by_hand, self.run = ask, None, False, None
+        self.panels.prompt.text.document().clearUndoRedoStacks()
         self.bridge.generate(ask)
         if not self.ready:
             self.panels.status.say("Waiting for the model…")
@@ -187,6 +188,12 @@ class Studio(QObject):
         """Select a block from outside the tree."""
         self.panels.tree.reveal(cluster, select=True)
 
+    def _clicked(self, cluster: ClusterId) -> None:
+        """A block was clicked outside the tree; the keys (Del) go to it."""
+        self.pick(cluster)
+        self._chosen_by_hand = True
+        self.panels.tree.view.setFocus()
+
     def _picked(self, cluster: ClusterId | None) -> None:
         self._chosen_by_hand = True
         self._select(cluster)
@@ -210,7 +217,7 @@ class Studio(QObject):
 
     def _opened(self, opened: Opened) -> None:
         self.bank, self.study = opened, opened.study
-        self.ready, self.trace, self.run, self.selected = False, None, None, None
+        self.ready, self.run, self.selected = False, None, None
         self._hidden, self._muted, self._route = frozenset(), frozenset(), frozenset()
         self._running, self._last, self._edited_at = None, None, None
         panels = self.panels
@@ -218,8 +225,7 @@ class Studio(QObject):
         panels.prompt.forget()
         panels.prompt.write(opened.prompt)
         panels.tree.show_bank(opened.bank, opened.study.overlay)
-        panels.heat.show_trace(None)
-        panels.block.show_trace(None)
+        self._forget_trace()
         panels.block.show_study(opened.study)
         panels.history.show_study(opened.study)
         panels.status.say(f"{opened.bank.name}: {opened.bank.summary}")
@@ -286,6 +292,14 @@ class Studio(QObject):
         self.panels.prompt.begin(ask)
         if not ask.kept:
             self.panels.tree.model.show_route(())
+        if self.trace is not None and (ask.memory != "fetched" or ask.text != self.trace.prompt):
+            self._forget_trace()
+
+    def _forget_trace(self) -> None:
+        """It speaks of another prompt than the one that is shown now."""
+        self.trace = None
+        self.panels.heat.show_trace(None)
+        self.panels.block.show_trace(None)
 
     def _routed(self, number: int, event: Routed) -> None:
         if not self._mine(number):

@@ -1,6 +1,7 @@
 """How figures and texts are written for people, the same in every panel."""
 
 from datetime import UTC, datetime
+from html import escape
 
 from memstudio.anchor.values import Token
 from memstudio.bank.values import ClusterId
@@ -41,6 +42,16 @@ def signed(value: float, digits: int = 2) -> str:
 def visible(piece: str) -> str:
     """A token's text with its blanks shown."""
     return piece.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·") if not piece.strip() else piece.replace("\n", "↵").strip()
+
+
+def plain_tip(text: str) -> str:
+    """A tooltip that is read as plain text: Qt guesses otherwise, and a bank's labels are not ours."""
+    return f"<qt>{escape(text).replace(chr(10), '<br>')}</qt>"
+
+
+def on_button(text: str) -> str:
+    """A text for a button or menu, where & would name a key."""
+    return text.replace("&", "&&")
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:

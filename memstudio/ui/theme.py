@@ -176,8 +176,10 @@ def style_sheet(tone: Tone) -> str:
     QLabel[kind="title"] {{ font-size: 12pt; font-weight: 600; }}
     QLabel[kind="figure"] {{ font-size: 13pt; font-weight: 600; }}
     QLabel[kind="tag"] {{ color: {t.dim}; background: {t.raised}; border: 1px solid {t.line}; border-radius: 7px; padding: 0 6px; }}
-    QLabel[kind="tag-danger"] {{ color: {t.danger}; background: {t.danger_soft}; border-radius: 7px; padding: 1px 7px; }}
-    QLabel[kind="tag-warning"] {{ color: {t.warning}; background: {t.warning_soft}; border-radius: 7px; padding: 1px 7px; }}
+    QLabel[kind="tag-danger"] {{ color: {t.danger}; background: {t.danger_soft}; border: 1px solid {t.danger_soft}; border-radius: 7px;
+        padding: 0 6px; }}
+    QLabel[kind="tag-warning"] {{ color: {t.warning}; background: {t.warning_soft}; border: 1px solid {t.warning_soft}; border-radius: 7px;
+        padding: 0 6px; }}
     QLabel[kind="error"] {{ color: {t.danger}; }}
     QLabel[kind="notice"] {{ color: {t.warning}; }}
     QFrame[kind="bar"] {{ background: {t.warning_soft}; border: 0; border-radius: 6px; }}

@@ -7,9 +7,10 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFrame, QPushButton
 
 from memstudio.bank.values import ClusterId
+from memstudio.facts.score import is_correct
 from memstudio.ui.panels.parts import label, row
 from memstudio.ui.studio import Studio
-from memstudio.ui.texts import first_difference, signed, visible
+from memstudio.ui.texts import signed, visible
 
 
 class Tour(QObject):
@@ -26,7 +27,7 @@ class Tour(QObject):
         super().__init__(studio)
         self._studio = studio
         self._alone = alone
-        self._first: tuple[int, ...] = ()
+        self._answer = ""
         self._block: ClusterId | None = None
         self._step = "open"
         self._over = False
@@ -69,7 +70,7 @@ class Tour(QObject):
         if studio.run is None or trace is None or not trace.effect:
             self._end()
             return
-        self._first = tuple(token.id for token in studio.run.tokens)
+        self._answer = trace.answer.text
         self._block = max(trace.effect, key=lambda cluster: trace.effect[cluster])
         effect = signed(trace.effect[self._block])
         answer = visible(trace.answer.text)
@@ -89,15 +90,13 @@ class Tour(QObject):
 
     def _show_difference(self) -> None:
         studio, block = self._studio, self._block
-        now = studio.run.tokens if studio.run else ()
-        same = tuple(token.id for token in now) == self._first
-        if same and block is not None and block.level > 1:
+        stands = studio.run is not None and is_correct(studio.run.text, self._answer)
+        if stands and block is not None and block.level > 1:
             self._step = "widen"
             studio.bridge.undo()
             return
-        at = first_difference(studio.panels.prompt.earlier.tokens, now)
-        said = f"{block} is out and the answer " + ("stands" if at is None else f"is another one from token {at}")
-        self._announce("pruned", f"{said}. Nothing is lost: the study keeps each revision.", "Undo")
+        said = "still stands" if stands else "is another one"
+        self._announce("pruned", f"{block} is out and the answer {said}. Nothing is lost: the study keeps each revision.", "Undo")
 
     def _widen(self) -> None:
         block, bank = self._block, self._studio.bank

@@ -30,6 +30,7 @@ from memstudio.anchor.device import choose_device
 from memstudio.anchor.load import Anchor, load_anchor
 from memstudio.anchor.slots import Slots
 from memstudio.anchor.trace import trace
+from memstudio.anchor.values import DeviceChoice, Sampling
 from memstudio.bank.block import Layout, pack
 from memstudio.bank.values import ClusterId, Route
 from memstudio.errors import UserError
@@ -99,7 +100,7 @@ def test_memory_equals_wider_mlps_and_nothing_equals_plain_transformers(tmp_path
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(got, plain, atol=1e-2)
     answer = engine.answers(attached, [ids, ids[:4]], max_tokens=5)
-    tokens = list(engine.generate(attached, ids, engine.Sampling(max_tokens=5)))
+    tokens = list(engine.generate(attached, ids, Sampling(max_tokens=5)))
     assert "".join(token.text for token in tokens).strip().startswith(answer[0])
     found = trace(attached, PROMPT, Route((ClusterId(1, 0),), (0.0,), ((),), (None,)), answer="79")
     assert found.answer.fetched - found.answer.none == pytest.approx(found.effect[ClusterId(1, 0)])
@@ -189,14 +190,12 @@ def test_a_full_gpu_gives_way_to_the_cpu_and_says_so(folder: Path, monkeypatch: 
     """No card is needed: the move itself is made to fail as torch fails."""
     move = torch.nn.Module.to
 
-    def full(module: torch.nn.Module, device: str) -> torch.nn.Module:
-        if device != "cpu":
+    def full(module: torch.nn.Module, *args: object, **kwargs: object) -> torch.nn.Module:
+        if args[:1] == ("cuda",):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return move(module, device)
+        return move(module, *args, **kwargs)
 
     monkeypatch.setattr(torch.nn.Module, "to", full)
-    from memstudio.anchor.values import DeviceChoice
-
     anchor = load_anchor(folder, device=DeviceChoice("cuda"))
     assert anchor.device == "cpu"
     assert "cuda is full" in (anchor.choice.notice or "")

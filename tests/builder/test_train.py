@@ -7,6 +7,7 @@ import torch
 
 from memstudio.builder.examples import IGNORE, Example, GroupSampler, collate
 from memstudio.builder.memory import LevelRows
+from memstudio.builder.noise import Noise
 from memstudio.builder.pretrain import make_anchor
 from memstudio.builder.recipe import AnchorPart, MemoryPart
 from memstudio.builder.tokenizer import train_tokenizer
@@ -14,13 +15,16 @@ from memstudio.builder.train import Material, MemoryTrainer
 from memstudio.jobs import Cancelled, Job
 
 ANCHOR = AnchorPart(hidden_size=32, layers=2, heads=2, intermediate_size=48, positions=64)
-MEMORY = MemoryPart(layers=[1], widths=[4, 4], steps=120, groups=4, group_size=4, lr=0.02, lr_end=0.01, document_odds=0.1, depth_odds=[0.8, 0.2])
+MEMORY = MemoryPart(
+    layers=[1], widths=[4, 4], steps=120, groups=4, group_size=4, lr=0.02, lr_end=0.01, document_odds=0.1, depth_odds=[0.8, 0.2]
+)
+NOISE = Noise(0.5, frozenset({9}), ((9,),), (3,), frozenset())
 
 
 @pytest.fixture(scope="module")
 def material() -> Material:
-    examples = [Example((10 + i, 5, 40 + (i * 7) % 24, 2), 2, (i // 8, i // 4)) for i in range(16)]
-    return Material(examples, examples, examples[:4], examples[:4], {"specific": examples, "common": examples[:4]}, 1)
+    examples = [Example((10 + i, 5, 40 + (i * 7) % 24, 2), 2, (i // 8, i // 4), (0, 1)) for i in range(16)]
+    return Material(examples, examples, examples[:4], examples[:4], {"specific": examples, "common": examples[:4]}, NOISE, 1)
 
 
 def trainer(material: Material, part: MemoryPart = MEMORY) -> MemoryTrainer:
@@ -74,5 +78,6 @@ def test_a_resumed_training_ends_where_an_unbroken_one_does(material: Material, 
 def test_whole_words_and_numbers_survive_the_tokenizer() -> None:
     tokenizer = train_tokenizer(["The atomic number of gold is 79."] * 3, 400)
     ids = tokenizer("The atomic number of gold is 79.")["input_ids"]
-    assert tokenizer.decode(ids) == "The atomic number of gold is 79."
+    assert tokenizer.decode(ids) == " The atomic number of gold is 79."
+    assert tokenizer(" The")["input_ids"] == tokenizer("The")["input_ids"]
     assert len(ids) == 8

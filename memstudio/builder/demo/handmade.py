@@ -1,4 +1,4 @@
-"""Domains whose facts stand in our own tables; codes are checked against the packages that keep them."""
+"""Domains whose facts stand in our own tables; a test compares them with the packages that keep such facts."""
 
 from memstudio.builder.demo.tables import records
 from memstudio.builder.demo.values import Answer, Row

@@ -11,7 +11,7 @@ from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistent
 
 from memstudio.bank.values import BASE, BlockState, ClusterId, Overlay
 from memstudio.ui.snapshots import BankView, Indices, NodeView
-from memstudio.ui.texts import size_text
+from memstudio.ui.texts import plain_tip, size_text
 
 PAGE = 200
 INDEX_BITS = 32
@@ -248,7 +248,7 @@ class TreeModel(QAbstractItemModel):
         parts = [f"{cluster}  {self.label(cluster) or '…'}", f"{self._text(cluster, Column.DOCUMENTS)} documents", self.state_word(cluster)]
         if cluster in self._activity:
             parts.append(f"activity {self._activity[cluster]:.3f} (observed)")
-        return "\n".join(parts)
+        return plain_tip("\n".join(parts))
 
     def _below(self, cluster: ClusterId | None) -> tuple[int, int]:
         """Positions [start, stop) of a cluster's children in the present indices of the next level."""

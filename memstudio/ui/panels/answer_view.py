@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QFont, QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QTextEdit, QToolTip
 
 from memstudio.anchor.values import Token
-from memstudio.ui.texts import visible
+from memstudio.ui.texts import plain_tip, visible
 from memstudio.ui.theme import Theme
 
 LINE_HEIGHT_PERCENT = 165
@@ -179,7 +179,7 @@ class AnswerView(QTextEdit):
             if token is None:
                 QToolTip.hideText()
             else:
-                QToolTip.showText(event.globalPos(), token_tip(token), self.viewport())
+                QToolTip.showText(event.globalPos(), plain_tip(token_tip(token)), self.viewport())
             return True
         return super().viewportEvent(event)
 

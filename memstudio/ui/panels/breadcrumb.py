@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from memstudio.bank.values import ClusterId, Route
 from memstudio.ui.panels.parts import FlowLayout, label
+from memstudio.ui.texts import on_button, plain_tip
 
 LABEL_PIXELS = 150
 
@@ -70,12 +71,12 @@ class Breadcrumb(QWidget):
                 arrow.setProperty("kind", "dim")
                 arrow.setFixedHeight(height)
                 self._flow.addWidget(arrow)
-            chip = QPushButton(self._text(route, place))
+            chip = QPushButton(on_button(self._text(route, place)))
             chip.setProperty("kind", "chip")
             chip.setCheckable(True)
             chip.setFixedHeight(height)
             chip.setChecked(cluster == self._selected)
-            chip.setToolTip(self._tip(route, place))
+            chip.setToolTip(plain_tip(self._tip(route, place)))
             chip.clicked.connect(lambda _=False, c=cluster: self.selected.emit(c))
             self._flow.addWidget(chip)
             self._chips[cluster] = chip

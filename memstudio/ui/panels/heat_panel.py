@@ -91,22 +91,31 @@ class HeatPanel(QWidget):
             self._legend.show_scale(colours, "0", f"{sheet.bound:.2g} × anchor", tone)
         self._point(-1, -1, -1)
 
-    def _point(self, level: int, layer: int, token: int) -> None:
-        if self._trace is None:
-            return
+    def choose_level(self, place: int) -> None:
+        """Show all levels (0) or one of them (1, 2, …)."""
+        self._level.choose(place)
+        self._draw()
+
+    def choose_kind(self, kind: int) -> None:
+        """Show PROJECTED attribution or OBSERVED norms."""
+        self._kind.choose(kind)
+        self._draw()
+
+    def said(self, level: int, layer: int, token: int) -> str:
+        """What is known of a place in the sheet; of the whole map where it is outside (−1)."""
+        trace = self._trace
+        if trace is None:
+            return ""
+        sheet = self._sheet_of(trace)
         if level < 0:
-            first = visible(self._trace.answer.text) or "the answer"
-            toward = (
-                f"“{first}” against “{visible(self._trace.runner_up)}”"
-                if self._kind.place == PROJECTED
-                else "rows: tokens, columns: layers"
-            )
-            self._read.setText(toward)
-            return
-        sheet = self._sheet_of(self._trace)
+            whole = f"toward “{visible(trace.answer.text)}”, away from “{visible(trace.runner_up)}”"
+            return whole if sheet.signed else "relative to the anchor's own MLP output"
         value = float(sheet.values[level, layer, token])
-        said = "not measured" if np.isnan(value) else f"{signed(value, 3)} logits" if sheet.signed else f"{value:.3f} × anchor"
-        self._read.setText(f"“{visible(sheet.tokens[token])}” · layer {sheet.layers[layer]} · level {sheet.levels[level]}: {said}")
+        figure = "not measured" if np.isnan(value) else f"{signed(value, 3)} logits" if sheet.signed else f"{value:.3f} × anchor"
+        return f"“{visible(sheet.tokens[token])}” · layer {sheet.layers[layer]} · level {sheet.levels[level]}: {figure}"
+
+    def _point(self, level: int, layer: int, token: int) -> None:
+        self._read.setText(self.said(level, layer, token))
 
     def _click(self, level: int) -> None:
         if self._trace is not None:

@@ -17,6 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from memstudio.ui.texts import plain_tip
+
 
 def label(text: str = "", kind: str = "", *, wrap: bool = False, tip: str = "", selectable: bool = False) -> QLabel:
     """A label in one of the style sheet's roles; plain text always (labels of a bank are untrusted)."""
@@ -26,7 +28,7 @@ def label(text: str = "", kind: str = "", *, wrap: bool = False, tip: str = "", 
     if kind:
         made.setProperty("kind", kind)
     if tip:
-        made.setToolTip(tip)
+        made.setToolTip(plain_tip(tip))
     if selectable:
         made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return made

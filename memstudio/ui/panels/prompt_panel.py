@@ -2,8 +2,8 @@
 
 from typing import cast
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QTextCursor
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QTextCursor
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -29,6 +29,19 @@ from memstudio.ui.theme import Theme
 MEMORIES: tuple[tuple[str, Memory], ...] = (("Fetched blocks", "fetched"), ("Generic blocks", "generic"), ("No memory", "none"))
 PACES: tuple[tuple[str, float | None], ...] = (("Full speed", None), ("10 tokens/s", 10.0), ("3 tokens/s", 3.0))
 KEPT_ANSWERS = 200
+
+
+class PromptEdit(QPlainTextEdit):
+    """Undoes typing while there is typing to undo; otherwise Ctrl+Z and Ctrl+Shift+Z are the study's."""
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            undo = event.matches(QKeySequence.StandardKey.Undo) and not self.document().isUndoAvailable()
+            redo = event.matches(QKeySequence.StandardKey.Redo) and not self.document().isRedoAvailable()
+            if undo or redo:
+                event.ignore()
+                return False
+        return super().event(event)
 
 
 class PromptPanel(QWidget):
@@ -70,7 +83,7 @@ class PromptPanel(QWidget):
         column.addWidget(self._verdict)
 
     def _build_wishes(self) -> None:
-        self.text = QPlainTextEdit()
+        self.text = PromptEdit()
         self.text.setPlaceholderText("Write a prompt, then press Ctrl+Return")
         self.text.setTabChangesFocus(True)
         self.text.setFixedHeight(2 * self.fontMetrics().lineSpacing() + 20)

@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QProgressBar, QPushButton, QStatusBar, QWidget
 
 from memstudio.ui.panels.parts import label, row, set_kind
 from memstudio.ui.snapshots import JobView
+from memstudio.ui.texts import plain_tip
 
 PATIENCE_MS = 400
 
@@ -52,7 +53,7 @@ class StatusBar(QStatusBar):
     def say(self, line: str, *, kind: str = "", undo: bool = False) -> None:
         """One line, until the next. kind: "", "error" or "notice"."""
         self.line.setText(line)
-        self.line.setToolTip(line)
+        self.line.setToolTip(plain_tip(line))
         set_kind(self.line, kind)
         self.undo.setVisible(undo)
 

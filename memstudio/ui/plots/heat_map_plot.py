@@ -73,6 +73,7 @@ class HeatMapPlot(QWidget):
         for side in ("left", "bottom", "top"):
             axis = self._plot.getAxis(side)
             axis.setPen(pg.mkPen(None))
+            axis.setTickPen(pg.mkPen(None))
             axis.setTextPen(pg.mkPen(tone.text if side == "left" else tone.dim))
             axis.setTickFont(font)
         if self._sheet is not None and self._colours is not None:
