@@ -263,9 +263,9 @@ class MainWindow(QMainWindow):
         pruned = tuple(sorted(cluster for cluster, state in study.overlay.items() if state.pruned))
         return python_lines(str(bank.bank.folder), self.panels.prompt.ask(0), pruned, self.selected_or_none())
 
-    def find(self) -> None:
+    def find_cluster(self) -> None:
         self.docks["bank"].show()
-        self.panels.tree.find()
+        self.panels.tree.focus_search()
 
     def write_prompt(self) -> None:
         self.panels.prompt.text.setFocus()
@@ -354,7 +354,11 @@ class MainWindow(QMainWindow):
         if not self._painted:
             self._painted = True
             if self.wish is not None:  # heavy imports follow the first paint
-                QTimer.singleShot(0, self, lambda: self.wish and self.open_wish(self.wish))
+                QTimer.singleShot(0, self, self._open_first)
+
+    def _open_first(self) -> None:
+        if self.wish is not None:
+            self.open_wish(self.wish)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):

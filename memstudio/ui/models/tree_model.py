@@ -69,11 +69,12 @@ class TreeModel(QAbstractItemModel):
         self.beginResetModel()
         self._bank, self._overlay = bank, overlay
         self._present = tuple(np.flatnonzero(level.documents > 0) for level in bank.levels) if bank else ()
-        self._fetched, self._nodes, self._asked = {}, {}, set()
+        first = min(PAGE, len(self._present[0])) if bank else 0
+        self._fetched, self._nodes, self._asked = {None: first}, {}, set()
         self._activity, self._route, self._hidden, self._muted = {}, frozenset(), frozenset(), frozenset()
         self.endResetModel()
-        if self.canFetchMore(ROOT):
-            self.fetchMore(ROOT)
+        if bank:
+            self.ask({ClusterId(1, int(index)) for index in self._present[0][:first]})
 
     def take_nodes(self, nodes: dict[ClusterId, NodeView]) -> None:
         """Labels that came."""
@@ -173,7 +174,7 @@ class TreeModel(QAbstractItemModel):
         have = self._fetched.get(cluster, 0)
         more = min(PAGE, stop - start - have)
         level = cluster.level + 1 if cluster else 1
-        self.beginInsertRows(QModelIndex(parent), have, have + more - 1)
+        self.beginInsertRows(parent, have, have + more - 1)
         self._fetched[cluster] = have + more
         self.endInsertRows()
         self.ask({ClusterId(level, int(i)) for i in self._present[level - 1][start + have : start + have + more]})

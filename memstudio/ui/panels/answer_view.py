@@ -126,14 +126,14 @@ class AnswerView(QTextEdit):
         cursor = QTextCursor(self.document())
         cursor.setPosition(self._span(first)[0])
         cursor.setPosition(self._span(last)[1], QTextCursor.MoveMode.KeepAnchor)
-        made.cursor = cursor  # type: ignore[attr-defined]  # PySide's stubs leave the public fields out
+        made.cursor = cursor
         look = QTextCharFormat()
         look.setBackground(QColor(ground))
         look.setForeground(QColor(ink))
         if underline:
             look.setFontUnderline(True)
             look.setUnderlineColor(QColor(ink))
-        made.format = look  # type: ignore[attr-defined]  # as above
+        made.format = look
         return made
 
     def _span(self, index: int) -> tuple[int, int]:

@@ -78,22 +78,22 @@ class HistoryDelegate(QStyledItemDelegate):
         super().initStyleOption(option, index)
         revision: Revision = index.data(RevisionRole)
         tone = self._theme.tone
-        font = QFont(option.font)  # type: ignore[attr-defined]  # PySide's stubs leave the public fields of options out
+        font = QFont(option.font)
         font.setBold(revision.head)
         font.setItalic(not revision.current)
-        option.font = font  # type: ignore[attr-defined]  # as above
+        option.font = font
         ink = tone.text if revision.current and index.column() in (Column.REVISION, Column.TITLE) else tone.dim
-        for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):  # type: ignore[attr-defined]  # as above
-            option.palette.setColor(role, QColor(ink))  # type: ignore[attr-defined]  # as above
+        for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
+            option.palette.setColor(role, QColor(ink))
         if index.column() == Column.REVISION:
-            option.text = "     " + option.text  # type: ignore[attr-defined]  # room for the mark
+            option.text = "     " + option.text
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
         super().paint(painter, option, index)
         if index.column() != Column.REVISION:
             return
         revision: Revision = index.data(RevisionRole)
-        tone, rect = self._theme.tone, QRectF(option.rect)  # type: ignore[attr-defined]  # as above
+        tone, rect = self._theme.tone, QRectF(option.rect)
         name = "revision_head" if revision.head else "revision_past" if revision.current else "revision_aside"
         colour = tone.accent if revision.head else tone.dim
         mark = pixmap(name, colour, ICON, painter.device().devicePixelRatioF())

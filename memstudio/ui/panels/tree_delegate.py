@@ -22,13 +22,13 @@ class TreeDelegate(QStyledItemDelegate):
         self.scale = 1.0
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(super().sizeHint(option, index).width(), max(ROW_HEIGHT, option.fontMetrics.height() + 7))  # type: ignore[attr-defined]
+        return QSize(super().sizeHint(option, index).width(), max(ROW_HEIGHT, option.fontMetrics.height() + 7))
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
         super().initStyleOption(option, index)
         tone = self._theme.tone
         state, (hidden, muted) = index.data(StateRole), index.data(FlagsRole)
-        font = QFont(option.font)  # type: ignore[attr-defined]
+        font = QFont(option.font)
         ink = tone.text
         if index.data(OnRouteRole):
             font.setBold(True)
@@ -40,9 +40,9 @@ class TreeDelegate(QStyledItemDelegate):
         if index.column() in (Column.DOCUMENTS, Column.SIZE):
             ink = tone.dim
             font.setBold(False)
-        option.font = font  # type: ignore[attr-defined]
-        for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):  # type: ignore[attr-defined]
-            option.palette.setColor(role, QColor(ink))  # type: ignore[attr-defined]
+        option.font = font
+        for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
+            option.palette.setColor(role, QColor(ink))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
         column = index.column()
@@ -50,7 +50,7 @@ class TreeDelegate(QStyledItemDelegate):
             super().paint(painter, option, index)
         elif column == Column.ACTIVITY:
             self._ground(painter, option, index)
-            self._bar(painter, QRectF(option.rect), index.data(ActivityRole))  # type: ignore[attr-defined]
+            self._bar(painter, QRectF(option.rect), index.data(ActivityRole))
         elif column == Column.STATE:
             self._ground(painter, option, index)
             self._state(painter, option, index)
@@ -60,8 +60,8 @@ class TreeDelegate(QStyledItemDelegate):
     def _ground(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
         bare = QStyleOptionViewItem(option)
         self.initStyleOption(bare, index)
-        bare.text = ""  # type: ignore[attr-defined]  # PySide's stubs leave the public fields of options out
-        widget = option.widget  # type: ignore[attr-defined]
+        bare.text = ""
+        widget = option.widget
         widget.style().drawControl(widget.style().ControlElement.CE_ItemViewItem, bare, painter, widget)
 
     def _bar(self, painter: QPainter, rect: QRectF, value: float | None) -> None:
@@ -75,15 +75,16 @@ class TreeDelegate(QStyledItemDelegate):
 
     def _state(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
         tone = self._theme.tone
-        rect = QRectF(option.rect)  # type: ignore[attr-defined]
-        name, colour = state_icon(index.data(StateRole), *index.data(FlagsRole), tone)
+        rect = QRectF(option.rect)
+        hidden, muted = index.data(FlagsRole)
+        name, colour = state_icon(index.data(StateRole), hidden, muted, tone)
         ratio = painter.device().devicePixelRatioF()
         painter.drawPixmap(int(rect.left() + 3), int(rect.center().y() - ICON / 2 + 1), pixmap(name, colour, ICON, ratio))
         text = str(index.data(Qt.ItemDataRole.DisplayRole))
         if text == "shipped":
             return  # the rule, so the mark says enough
         painter.setPen(QColor(colour))
-        painter.setFont(option.font)  # type: ignore[attr-defined]
+        painter.setFont(option.font)
         painter.drawText(rect.adjusted(ICON + 6, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), text)
 
 

@@ -125,7 +125,7 @@ class TreePanel(QWidget):
             self.view.setCurrentIndex(index)
         self.view.scrollTo(index)
 
-    def find(self) -> None:
+    def focus_search(self) -> None:
         """Put the cursor into the search box."""
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.search.selectAll()

@@ -15,7 +15,7 @@ def by_id(corpus: DemoCorpus) -> dict[str, Fact]:
     return {fact.id: fact for fact in corpus.facts}
 
 
-def test_the_corpus_is_as_large_as_the_issue_asks(corpus: DemoCorpus) -> None:
+def test_the_corpus_is_as_large_as_promised(corpus: DemoCorpus) -> None:
     kinds = Counter(fact.kind for fact in corpus.facts)
     assert len({entity.domain for entity in corpus.entities}) == len(DOMAINS) >= 8
     assert len(corpus.entities) >= 800

@@ -20,8 +20,8 @@ def shown(model: TreeModel, parent: QModelIndex = ROOT) -> list[ClusterId | None
 
 def test_it_passes_qts_own_model_tester_while_everything_changes(qapp: QApplication) -> None:
     model = TreeModel()
-    tester = QAbstractItemModelTester(model, FATAL)
     model.show_bank(bank_view(), {})
+    tester = QAbstractItemModelTester(model, FATAL)  # it fetches all there is by itself, so not within a reset
     model.fetchMore(model.index_of(ClusterId(1, 0)))
     model.take_nodes({ClusterId(1, 0): NodeView("metals", True), ClusterId(2, 1): NodeView("noble", False)})
     model.show_overlay({ClusterId(2, 0): PRUNED})
