@@ -39,7 +39,7 @@ bench: .venv/.run  ## how well the demo bank answers: fetched, generic and no me
 	for memory in fetched generic none; do $(OFFLINE) $(BIN)/memstudio facts demo --memory $$memory; done
 	$(OFFLINE) $(BIN)/memstudio facts demo --staircase
 
-demo-bank: .venv/.develop  ## train the bundled bank again from its recipe (hours on two cores)
+demo-bank: .venv/.develop  ## train the bundled bank again from its recipe (half an hour on two cores)
 	$(OFFLINE) $(BIN)/memstudio build resources/demo/recipe.yaml resources/demo
 
 wheel: .venv/.run  ## a wheel with the demo bank inside, under dist/

@@ -28,7 +28,7 @@ def test_a_random_bank_fails_the_tour_s_promise(tiny_bank: Path) -> None:
 def test_the_tour_needs_its_prompt_among_the_facts(tmp_path: Path) -> None:
     bank = make_bank(tmp_path / "bank")
     text = (bank / "facts.jsonl").read_text(encoding="utf-8")
-    (bank / "facts.jsonl").write_text(text.replace("number of gold is", "number of lead, is"), encoding="utf-8")
+    (bank / "facts.jsonl").write_text(text.replace("number of gold is", "number of gold,is"), encoding="utf-8")
     with pytest.raises(UserError, match="tour's prompt"):
         run_tour(bank, device="cpu")
 

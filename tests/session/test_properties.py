@@ -95,7 +95,7 @@ def outputs(session: Session) -> dict[tuple[ClusterId, ...], tuple[object, Tenso
     return {route: (session.resolved(route), session.logits(TEXT, route=route)) for route in ROUTES}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, min_size=1, max_size=4))
 def test_a_route_whose_blocks_are_unchanged_gives_bit_identical_logits(session: Session, plan: list[Step]) -> None:
     session.checkout(0)
@@ -111,7 +111,7 @@ def test_a_route_whose_blocks_are_unchanged_gives_bit_identical_logits(session: 
         before = after
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, min_size=1, max_size=4), steps)
 def test_undo_gives_every_block_and_the_logits_back(
     session: Session, way: list[Step], last: Step
