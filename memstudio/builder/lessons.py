@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from transformers import PreTrainedTokenizerFast
 
-from memstudio.builder.demo.values import DemoCorpus, Fact
+from memstudio.builder.demo.values import DemoCorpus
 from memstudio.builder.examples import Example
 from memstudio.builder.keys import Routes
 from memstudio.builder.noise import Noise, Run, find, runs
+from memstudio.facts.values import Fact
 
 _CHECKED = 320
 _COMMON_WORD = 20

@@ -9,8 +9,9 @@ from memstudio.builder.demo import elements, geography, handmade
 from memstudio.builder.demo.passages import fill, first_passage, later_passage
 from memstudio.builder.demo.surface import guessable
 from memstudio.builder.demo.tables import DOMAINS, domain
-from memstudio.builder.demo.values import Answer, DemoCorpus, Document, Domain, Entity, EntityKind, Fact, FactKind, Relation, Row
+from memstudio.builder.demo.values import Answer, DemoCorpus, Document, Domain, Entity, EntityKind, Relation, Row
 from memstudio.errors import UserError
+from memstudio.facts.values import Fact, Kind
 
 MOST_NEIGHBOURS = 4
 MOST_WORDS = 2
@@ -49,7 +50,7 @@ def _facts(name: str, relation: Relation, rows: list[Row], seed: int) -> list[Fa
     """The facts of one relation, half of each kind with a held-out phrasing."""
     known = [(row, row.answers[relation.key]) for row in rows if relation.key in row.answers and _short(row.answers[relation.key])]
     guess = guessable([(row.name, answer.expected) for row, answer in known])
-    kinds: list[FactKind] = ["guessable" if guess else _entity_kind(row) for row, _ in known]
+    kinds: list[Kind] = ["guessable" if guess else _entity_kind(row) for row, _ in known]
     random = Random(f"{seed}/{name}/{relation.key}")
     held = _half(kinds, random)
     facts = []
@@ -73,9 +74,9 @@ def _facts(name: str, relation: Relation, rows: list[Row], seed: int) -> list[Fa
     return facts
 
 
-def _half(kinds: list[FactKind], random: Random) -> set[int]:
+def _half(kinds: list[Kind], random: Random) -> set[int]:
     """Indices of a random half of every kind."""
-    members: dict[FactKind, list[int]] = defaultdict(list)
+    members: dict[Kind, list[int]] = defaultdict(list)
     for i, kind in enumerate(kinds):
         members[kind].append(i)
     held: set[int] = set()

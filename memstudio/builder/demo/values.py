@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from memstudio.facts.values import Fact
+
 EntityKind = Literal["common", "specific"]
-FactKind = Literal["common", "specific", "guessable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +64,6 @@ class Entity:
     domain: str
     kind: EntityKind
     aliases: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A fact is its prompt; `phrasings` are trained beside it, `held_out` never. `neighbours` are fact ids of the same relation."""
-
-    id: str
-    subject: str
-    relation: str
-    prompt: str
-    expected: str
-    aliases: tuple[str, ...]
-    phrasings: tuple[str, ...]
-    held_out: tuple[str, ...]
-    neighbours: tuple[str, ...]
-    kind: FactKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from memstudio.builder.demo.values import DemoCorpus, Document, Entity, Fact
+from memstudio.builder.demo.values import DemoCorpus, Document, Entity
+from memstudio.facts.values import Fact
 
 
 def write(corpus: DemoCorpus, folder: Path) -> None:

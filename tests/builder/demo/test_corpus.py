@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from memstudio.builder.demo import DemoCorpus, Fact, generate, write
+from memstudio.builder.demo import DemoCorpus, generate, write
 from memstudio.builder.demo.tables import DOMAINS
+from memstudio.facts.values import Fact
 
 
 def by_id(corpus: DemoCorpus) -> dict[str, Fact]:
