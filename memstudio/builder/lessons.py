@@ -8,13 +8,12 @@ from transformers import PreTrainedTokenizerFast
 from memstudio.builder.demo.values import DemoCorpus
 from memstudio.builder.examples import Example
 from memstudio.builder.keys import Routes
-from memstudio.builder.noise import Noise, Run, find, runs
+from memstudio.builder.noise import MARK, Noise, Run, find, runs
 from memstudio.facts.values import Fact
 
 _CHECKED = 320
 _COMMON_WORD = 20
 _ENDINGS = (":", "?", " is", "? A:")
-_MARKS = (":", "?", ",", ".", "'", '"', "-", " :")
 
 
 class Lessons:
@@ -29,7 +28,7 @@ class Lessons:
         self._tokenizer = tokenizer
         self._end = _id(tokenizer.eos_token_id)
         self.pad = _id(tokenizer.pad_token_id)
-        self._marks = frozenset(token for mark in _MARKS for token in self._ids(mark))
+        self._words = _words(tokenizer)
         self._forbidden: set[Run] = set()
         self.sentences: list[Example] = []
         self.common: list[Example] = []
@@ -53,7 +52,7 @@ class Lessons:
     def noise(self, odds: float) -> Noise:
         """Corruption that keeps clear of the held-out phrasings."""
         endings = tuple(tuple(self._ids(ending)) for ending in _ENDINGS)
-        return Noise(odds, self._marks, endings, tuple(self._openers), frozenset(self._forbidden))
+        return Noise(odds, self._words, endings, tuple(self._openers), frozenset(self._forbidden))
 
     def _take(self, fact: Fact, paths: Iterable[list[int]], common: bool) -> None:
         names = [self._ids(form) for form in (f" {fact.subject}", fact.subject, fact.subject[:1].upper() + fact.subject[1:])]
@@ -68,7 +67,7 @@ class Lessons:
             learned = {row.path[-1] for row in trained}
             self.checks["held"] += [row for row in held if row.path[-1] in learned]
         for row in held:
-            self._forbidden.update(runs(row.ids[: row.start], row.name, self._marks))
+            self._forbidden.update(runs(row.ids[: row.start], row.name, self._words))
         self.words += self._ids(f" {fact.expected}") + self._ids(f" {fact.subject}")
 
     def _first_words(self, corpus: DemoCorpus) -> list[int]:
@@ -91,3 +90,10 @@ def _id(token: int | list[int] | None) -> int:
     if not isinstance(token, int):
         raise ValueError("the tokenizer lacks its end or pad token")
     return token
+
+
+def _words(tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...]:
+    """For each token its word: one number for all spellings, case and leading space aside; MARK without a letter or digit."""
+    numbers: dict[str, int] = {}
+    texts = (tokenizer.decode([token]).strip().casefold() for token in range(len(tokenizer)))
+    return tuple(numbers.setdefault(text, len(numbers)) if any(map(str.isalnum, text)) else MARK for text in texts)

@@ -14,21 +14,23 @@ from memstudio.builder.examples import Example
 
 _TRIES = 4
 _MOST_DROPPED = 0.6
-NAME = -1
+NAME, MARK = -1, -2
 Run = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Noise:
-    """odds: the share of examples to corrupt. marks: tokens of punctuation. endings: what a corrupted prompt may end with.
+    """odds: the share of examples to corrupt. words: for each token the word it is, case aside; MARK where it is punctuation.
+
+    endings: what a corrupted prompt may end with.
 
     openers: tokens that may be put before it, since a model that has met a dozen first words is thrown by any other.
 
-    forbidden: three-word runs (names masked by NAME, marks left out) that no corrupted prompt may hold.
+    forbidden: three-word runs (names masked by NAME, marks left out, case aside) that no corrupted prompt may hold.
     """
 
     odds: float
-    marks: frozenset[int]
+    words: tuple[int, ...]
     endings: tuple[tuple[int, ...], ...]
     openers: tuple[int, ...]
     forbidden: frozenset[Run]
@@ -39,7 +41,7 @@ class Noise:
             return example
         for _ in range(_TRIES):
             prompt, name = self._corrupt(example, rng)
-            if self.forbidden.isdisjoint(runs(prompt, name, self.marks)):
+            if self.forbidden.isdisjoint(runs(prompt, name, self.words)):
                 return Example((*prompt, *example.ids[example.start :]), len(prompt), example.path, name)
         return example
 
@@ -55,7 +57,7 @@ class Noise:
         elif order < 0.4:
             before, after = before + after, []
         if rng.random() < 0.5:
-            while after and after[-1] in self.marks:
+            while after and self.words[after[-1]] == MARK:
                 after.pop()
             after += self.endings[rng.integers(len(self.endings))]
         if rng.random() < 0.4:
@@ -63,11 +65,13 @@ class Noise:
         return (*before, *name, *after), (len(before), len(before) + len(name))
 
 
-def runs(prompt: Sequence[int], name: tuple[int, int] | None, marks: frozenset[int]) -> Iterator[Run]:
-    """The three-word runs of a prompt: its tokens without marks, the name as one NAME."""
-    words = [NAME if name and i == name[0] else token for i, token in enumerate(prompt) if not (name and name[0] < i < name[1])]
-    words = [token for token in words if token == NAME or token not in marks]
-    return zip(words, words[1:], words[2:], strict=False)
+def runs(prompt: Sequence[int], name: tuple[int, int] | None, words: Sequence[int]) -> Iterator[Run]:
+    """The three-word runs of a prompt, as `words` names its tokens: marks left out, the name as one NAME."""
+    first, last = name or (len(prompt), len(prompt))
+    before = [words[token] for token in prompt[:first]]
+    after = [words[token] for token in prompt[last:]]
+    found = [word for word in (*before, *([NAME] if name else ()), *after) if word != MARK]
+    return zip(found, found[1:], found[2:], strict=False)
 
 
 def find(sequence: Sequence[int], parts: Sequence[Sequence[int]]) -> tuple[int, int] | None:

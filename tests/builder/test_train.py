@@ -18,7 +18,7 @@ ANCHOR = AnchorPart(hidden_size=32, layers=2, heads=2, intermediate_size=48, pos
 MEMORY = MemoryPart(
     layers=[1], widths=[4, 4], steps=120, groups=4, group_size=4, lr=0.02, lr_end=0.01, document_odds=0.1, depth_odds=[0.8, 0.2]
 )
-NOISE = Noise(0.5, frozenset({9}), ((9,),), (3,), frozenset())
+NOISE = Noise(0.5, tuple(range(300)), ((9,),), (3,), frozenset())
 
 
 @pytest.fixture(scope="module")
