@@ -71,10 +71,10 @@ def descend_all(keys: Floats, centroids: list[Floats], present: list[NDArray[np.
 
 
 def _present(leaves: list[Ints], branching: list[int]) -> list[NDArray[np.bool_]]:
-    filled = np.array([len(leaf) > 0 for leaf in leaves])
+    filled: NDArray[np.bool_] = np.array([len(leaf) > 0 for leaf in leaves])
     present = [filled]
     for k in reversed(branching[1:]):
-        filled = filled.reshape(-1, k).any(axis=1)
+        filled = np.logical_or.reduce(filled.reshape(-1, k), axis=1)
         present.insert(0, filled)
     return present
 

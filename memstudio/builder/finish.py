@@ -31,7 +31,7 @@ def write_built(
 ) -> None:
     """Write the bank folder; the anchor is rounded to the bank's dtype."""
     anchor = work / "anchor"
-    trainer.model.to(getattr(torch, recipe.memory.dtype)).save_pretrained(anchor)  # type: ignore[arg-type]  # transformers' own annotation
+    trainer.model.to(getattr(torch, recipe.memory.dtype)).save_pretrained(anchor)
     tokenizer.save_pretrained(anchor)
     levels = list(zip(grown.centroids, recipe.memory.widths, strict=True))
     fields: dict[str, object] = {

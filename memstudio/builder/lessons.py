@@ -95,5 +95,5 @@ def _id(token: int | list[int] | None) -> int:
 def _words(tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...]:
     """For each token its word: one number for all spellings, case and leading space aside; MARK without a letter or digit."""
     numbers: dict[str, int] = {}
-    texts = (tokenizer.decode([token]).strip().casefold() for token in range(len(tokenizer)))
+    texts = (str(tokenizer.decode([token])).strip().casefold() for token in range(len(tokenizer)))
     return tuple(numbers.setdefault(text, len(numbers)) if any(map(str.isalnum, text)) else MARK for text in texts)

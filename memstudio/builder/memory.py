@@ -64,7 +64,7 @@ class Fetched:
 
     @classmethod
     def take(cls, level: LevelRows, rows: list[int]) -> "Fetched":
-        which, of_group = torch.tensor(rows).unique(return_inverse=True)
+        which, of_group = torch.unique(torch.tensor(rows), return_inverse=True)
         return cls(level, which, level.rows[which].requires_grad_(), of_group)
 
     def learn(self, lr: float) -> None:

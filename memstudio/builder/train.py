@@ -188,6 +188,6 @@ class MemoryTrainer:
         adam: dict[int, dict[str, Tensor]] = {}
         for name, value in state.items():
             if name.startswith("adam."):
-                _, i, key = name.split(".", 2)
-                adam.setdefault(int(i), {})[key] = value
+                _, number, key = name.split(".", 2)
+                adam.setdefault(int(number), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": adam})

@@ -63,6 +63,7 @@ def application() -> QApplication:
     app = QApplication(sys.argv[:1])
     app.setApplicationName("memstudio")
     app.setDesktopFileName("memstudio")
+    app.setQuitOnLastWindowClosed(True)
     app.setStyle("Fusion")
     app.setWindowIcon(QIcon(app_icon_file()))
     return app
@@ -133,11 +134,11 @@ class Photographer(QObject):
                 self._window.save_picture_to(self._file)
             except UserError as error:
                 self.problem = str(error)
-        QApplication.quit()
+        self._window.close()  # the last window, so the application ends
 
     def _fail(self, line: str) -> None:
         self.problem = line
-        QApplication.quit()
+        self._window.close()
 
     def _crash(self, crash: Crashed) -> None:
         self._fail(f"{crash.title} failed, a bug: {crash.traceback.strip().splitlines()[-1]}")
