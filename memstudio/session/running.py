@@ -109,10 +109,7 @@ class Running:
         """
         if not text.strip():
             raise UserError("the prompt is empty: write some text")
-        from memstudio.anchor.load import quiet
-
-        with quiet():  # the anchor's own line on an over-long prompt is the one to read, not its tokenizer's
-            return self.anchor.encode(text)
+        return self.anchor.encode(text)
 
     @cached_property
     def _encoder(self) -> Encoder:

@@ -27,7 +27,7 @@ class Tour(QObject):
         super().__init__(studio)
         self._studio = studio
         self._alone = alone
-        self._answer = ""
+        self._answer = self._text = ""
         self._block: ClusterId | None = None
         self._step = "open"
         self._over = False
@@ -70,7 +70,7 @@ class Tour(QObject):
         if studio.run is None or trace is None or not trace.effect:
             self._end()
             return
-        self._answer = trace.answer.text
+        self._answer, self._text = trace.answer.text, studio.run.text
         self._block = max(trace.effect, key=lambda cluster: trace.effect[cluster])
         effect = signed(trace.effect[self._block])
         answer = visible(trace.answer.text)
@@ -113,7 +113,9 @@ class Tour(QObject):
         self._ask("ask again")
 
     def _finish(self) -> None:
-        self.said.emit("Undone, and the answer is back. Now it is yours: select any block and press Del, or write another prompt.", "")
+        same = self._studio.run is not None and self._studio.run.text == self._text
+        said = "the answer is back" if same else "yet the answer is not that of before"
+        self.said.emit(f"Undone, and {said}. Now it is yours: select any block and press Del, or write another prompt.", "")
         self._end()
 
     def _ask(self, step: str) -> None:

@@ -69,6 +69,13 @@ class AnswerView(QTextEdit):
             self._difference = index
             self._mark()
 
+    def reveal(self, index: int) -> None:
+        """Scroll so that a token, or the end, can be seen with a line before it."""
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(self._span(index)[0] if index < len(self.tokens) else self.document().characterCount() - 1)
+        bar = self.verticalScrollBar()
+        bar.setValue(bar.value() + self.cursorRect(cursor).top() - 2 * self.fontMetrics().lineSpacing())
+
     @property
     def difference(self) -> int | None:
         """The framed token."""

@@ -147,6 +147,7 @@ class BlockPanel(QWidget):
         self._facts.setText(f"{counted(card.card.documents, 'document')} · {size_text(card.block_bytes)}" if card else "")
         word, kind = self._state_words(cluster)
         self._state.setText(word)
+        self._state.setMinimumWidth(self.fontMetrics().horizontalAdvance(word) + 18)
         set_kind(self._state, kind)
         self._fetches.setText(f"Routes through it fetch {card.fetches}." if card else "")
         self._fetches.setVisible(card is not None)

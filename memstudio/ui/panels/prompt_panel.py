@@ -237,6 +237,9 @@ class PromptPanel(QWidget):
             at = min(len(one), len(other))
         self.earlier.mark_difference(at)
         self.now.mark_difference(at)
+        if ended:
+            self.earlier.reveal(at or 0)
+            self.now.reveal(at or 0)
         if at is not None:
             self._verdict.setText(f"First difference at token {at}: “{_piece(one, at)}” → “{_piece(other, at)}”")
         else:
