@@ -82,7 +82,9 @@ def _stages(recipe: Recipe, out: Path, job: Job, log: Log, resume: bool, encoder
     lessons = Lessons(corpus, tokenizer, routes)
     model = _anchor(recipe, tokenizer, lessons, work, job, log)
     noise = lessons.noise(recipe.memory.noise)
-    material = Material(lessons.sentences, lessons.documents, lessons.common, lessons.common_documents, lessons.checks, noise, lessons.pad)
+    material = Material(
+        lessons.sentences, lessons.documents, lessons.tells, lessons.common, lessons.common_documents, lessons.checks, noise, lessons.pad
+    )
     trainer = MemoryTrainer(model, recipe.memory, [len(c) for c in grown.centroids], material)
     losses = _memories(trainer, recipe, work, job, log, resume)
     write_built(recipe, corpus, keys, grown, routes, tokenizer, trainer, work, out)

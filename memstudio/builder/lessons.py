@@ -19,6 +19,7 @@ _ENDINGS = (":", "?", " is", "? A:")
 class Lessons:
     """sentences: every trained phrasing of every fact, by its own route; common: those of common entities.
 
+    tells: the passages that answer a prompt.
     documents: passages by the route of the prompt that asks for them (twice) or of their own text; common_documents likewise.
     checks: the canonical prompts of specific and common facts, and the held-out phrasings that fetch a block that learned the fact.
     words: the ids of every name and answer.
@@ -46,6 +47,7 @@ class Lessons:
             for d, tell, own in zip(corpus.documents, routes.tells.tolist(), routes.documents.tolist(), strict=True)
         ]
         asked = [passage for d, passage in zip(corpus.documents, passages, strict=True) if d.prompt]
+        self.tells = asked
         self.documents = asked + passages
         self.common_documents = [passage for d, passage in zip(corpus.documents, passages, strict=True) if d.entity in known]
 

@@ -31,6 +31,7 @@ _WARMUP = 100
 _LOG_EVERY, _CHECK_EVERY = 100, 500
 _NONE_ODDS, _NONE_DOCUMENT_ODDS = 0.08, 0.3
 _DOCUMENTS_A_STEP = 12
+_PASSAGE_ODDS = 2 / 3
 GENERIC = -1
 Grouped = list[tuple[tuple[int, ...], list[Example]]]
 
@@ -41,6 +42,7 @@ class Material:
 
     sentences: list[Example]
     documents: list[Example]
+    tells: list[Example]
     common: list[Example]
     common_documents: list[Example]
     checks: dict[str, list[Example]]
@@ -63,21 +65,24 @@ class MemoryTrainer:
         self.step = 0
 
     def train(self, job: Job, log: Callable[[str], None], checkpoint: Path) -> list[float]:
-        """Run to `part.steps`; returns the running loss on whole paths at each check.
+        """Run all steps; returns the running loss on whole paths at each check.
 
         The steps are drawn before they are taken, so that a resumed training goes the way that an unbroken one would have gone.
         """
-        running, losses = 3.0, []
-        for step, (depth, groups) in enumerate(itertools.islice(self._lessons(), self.part.steps)):
+        running, losses, total = 3.0, [], self.part.steps + self.part.passage_steps
+        lessons = itertools.chain(
+            itertools.islice(self._lessons(), self.part.steps), itertools.islice(self._passages(), self.part.passage_steps)
+        )
+        for step, (depth, groups) in enumerate(lessons):
             if step < self.step:
                 continue
             loss = self._lesson(depth, groups)
             running += 0.02 * (loss - running) if depth == len(self.levels) else 0.0
             self.step = step + 1
-            job.progress(self.step, self.part.steps)
+            job.progress(self.step, total)
             if self.step % _LOG_EVERY == 0:
-                log(f"memory step {self.step}/{self.part.steps} loss {running:.4f}")
-            if self.step % _CHECK_EVERY == 0 or self.step == self.part.steps:
+                log(f"memory step {self.step}/{total} loss {running:.4f}")
+            if self.step % _CHECK_EVERY == 0 or self.step == total:
                 losses.append(running)
                 log("  " + "  ".join(f"{name} {value:.3f}" for name, value in self.check().items()))
                 self.save(checkpoint)
@@ -105,12 +110,25 @@ class MemoryTrainer:
             else:
                 yield int(rng.choice(len(cuts), p=cuts)) or len(self.levels), self._noisy(next(sampler), rng)
 
+    def _passages(self) -> Iterator[tuple[int, Grouped]]:
+        """Endless (depth, groups) on whole paths: passages that answer a prompt, and sentences beside them so that nothing is lost."""
+        part, material = self.part, self.material
+        rng = np.random.default_rng(part.seed + 1)
+        sampler = GroupSampler(material.sentences, part.groups, part.group_size, part.seed + 1)
+        tells = GroupSampler(material.tells, _DOCUMENTS_A_STEP, 1, part.seed + 1)
+        while True:
+            groups = next(tells) if rng.random() < _PASSAGE_ODDS else self._noisy(next(sampler), rng)
+            yield len(self.levels), groups
+
     def _noisy(self, groups: Grouped, rng: np.random.Generator) -> Grouped:
         return [(path, [self.material.noise.maybe(example, rng) for example in examples]) for path, examples in groups]
 
     def _lesson(self, depth: int, groups: Grouped) -> float:
         """One step; the anchor moves, if at all, on whole paths and without memory."""
-        lr = cosine(self.step, self.part.steps, _WARMUP, self.part.lr, self.part.lr_end)
+        part, late = self.part, self.step - self.part.steps
+        lr = cosine(self.step, part.steps, _WARMUP, part.lr, part.lr_end)
+        if late >= 0:
+            lr = cosine(late, part.passage_steps, _WARMUP // 4, part.passage_lr, part.lr_end)
         fetched = self.fetch([path for path, _ in groups], depth)
         train_anchor = self.part.anchor_lr > 0 and depth in (0, len(self.levels))
         if not fetched and not train_anchor:

@@ -102,7 +102,7 @@ def test_memory_equals_wider_mlps_and_nothing_equals_plain_transformers(tmp_path
     answer = engine.answers(attached, [ids, ids[:4]], max_tokens=5)
     tokens = list(engine.generate(attached, ids, Sampling(max_tokens=5)))
     assert "".join(token.text for token in tokens).strip().startswith(answer[0])
-    found = trace(attached, PROMPT, Route((ClusterId(1, 0),), (0.0,), ((),), (None,)), answer="79")
+    found = trace(attached, PROMPT, Route((ClusterId(1, 0),), (0.0,), ((),), (None,)))
     assert found.answer.fetched - found.answer.none == pytest.approx(found.effect[ClusterId(1, 0)])
 
 

@@ -16,7 +16,16 @@ from memstudio.jobs import Cancelled, Job
 
 ANCHOR = AnchorPart(hidden_size=32, layers=2, heads=2, intermediate_size=48, positions=64)
 MEMORY = MemoryPart(
-    layers=[1], widths=[4, 4], steps=120, groups=4, group_size=4, lr=0.02, lr_end=0.01, document_odds=0.1, depth_odds=[0.8, 0.2]
+    layers=[1],
+    widths=[4, 4],
+    steps=120,
+    passage_steps=6,
+    groups=4,
+    group_size=4,
+    lr=0.02,
+    lr_end=0.01,
+    document_odds=0.1,
+    depth_odds=[0.8, 0.2],
 )
 NOISE = Noise(0.5, tuple(range(300)), ((9,),), (3,), frozenset())
 
@@ -24,7 +33,7 @@ NOISE = Noise(0.5, tuple(range(300)), ((9,),), (3,), frozenset())
 @pytest.fixture(scope="module")
 def material() -> Material:
     examples = [Example((10 + i, 5, 40 + (i * 7) % 24, 2), 2, (i // 8, i // 4), (0, 1)) for i in range(16)]
-    return Material(examples, examples, examples[:4], examples[:4], {"specific": examples, "common": examples[:4]}, NOISE, 1)
+    return Material(examples, examples, examples[:8], examples[:4], examples[:4], {"specific": examples, "common": examples[:4]}, NOISE, 1)
 
 
 def trainer(material: Material, part: MemoryPart = MEMORY) -> MemoryTrainer:
@@ -50,7 +59,7 @@ def test_an_epoch_of_groups_meets_every_example_and_keeps_routes_apart(material:
 
 
 def test_memories_learn_what_a_frozen_anchor_does_not_know(material: Material, tmp_path: Path) -> None:
-    learner = trainer(material, MEMORY.model_copy(update={"anchor_lr": 0.0}))
+    learner = trainer(material, MEMORY.model_copy(update={"anchor_lr": 0.0, "steps": 240}))
     before = {name: value.clone() for name, value in learner.model.state_dict().items()}
     learner.train(Job("train"), lambda _: None, tmp_path / "memories.safetensors")
     figures = learner.check()
