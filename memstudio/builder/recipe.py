@@ -51,6 +51,7 @@ class MemoryPart(_Part):
 
     anchor_lr: the anchor's learning rate while its memories are trained (gentle co-training); 0 freezes it.
     passage_steps: steps after these, at `passage_lr`, two in three on the passages that answer a prompt, the rest on whole paths.
+    opening_steps: steps after those, half of them on the first words of these passages: one wrong name there spoils all that follows.
     depth_odds: weights of training on the whole path, then on paths cut after 1, 2, … levels.
     document_odds: the share of steps on whole documents; the rest are phrasings of facts, `noise` of them corrupted.
     """
@@ -64,6 +65,7 @@ class MemoryPart(_Part):
     lr_end: float = 4e-4
     anchor_lr: float = 2e-4
     passage_steps: int = 0
+    opening_steps: int = 0
     passage_lr: float = 1.5e-3
     depth_odds: list[float] = [0.6, 0.1, 0.1]
     document_odds: float = 0.12

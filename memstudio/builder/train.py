@@ -7,7 +7,7 @@ gently: on a cut path the anchor itself would be taught what the missing blocks 
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ _LOG_EVERY, _CHECK_EVERY = 100, 500
 _NONE_ODDS, _NONE_DOCUMENT_ODDS = 0.08, 0.3
 _DOCUMENTS_A_STEP = 12
 _PASSAGE_ODDS = 2 / 3
+_OPENING_ODDS, _OPENING, _OPENINGS_A_STEP = 0.5, 6, 96
 GENERIC = -1
 Grouped = list[tuple[tuple[int, ...], list[Example]]]
 
@@ -62,6 +63,7 @@ class MemoryTrainer:
         self.mlps: list[nn.Module] = [model.model.layers[i].mlp for i in part.layers]
         self.activation = model.model.layers[0].mlp.act_fn
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=part.anchor_lr, betas=(0.9, 0.95), weight_decay=1e-3)
+        self.phases = (part.steps, part.passage_steps, part.opening_steps)
         self.step = 0
 
     def train(self, job: Job, log: Callable[[str], None], checkpoint: Path) -> list[float]:
@@ -69,9 +71,10 @@ class MemoryTrainer:
 
         The steps are drawn before they are taken, so that a resumed training goes the way that an unbroken one would have gone.
         """
-        running, losses, total = 3.0, [], self.part.steps + self.part.passage_steps
-        lessons = itertools.chain(
-            itertools.islice(self._lessons(), self.part.steps), itertools.islice(self._passages(), self.part.passage_steps)
+        running, losses, total = 3.0, [], sum(self.phases)
+        lessons = itertools.chain.from_iterable(
+            itertools.islice(phase, steps)
+            for phase, steps in zip((self._lessons(), self._passages(), self._openings()), self.phases, strict=True)
         )
         for step, (depth, groups) in enumerate(lessons):
             if step < self.step:
@@ -120,15 +123,22 @@ class MemoryTrainer:
             groups = next(tells) if rng.random() < _PASSAGE_ODDS else self._noisy(next(sampler), rng)
             yield len(self.levels), groups
 
+    def _openings(self) -> Iterator[tuple[int, Grouped]]:
+        """As `_passages`, half of the steps on the passages' first words."""
+        part, material = self.part, self.material
+        rng = np.random.default_rng(part.seed + 2)
+        passages = self._passages()
+        starts = [replace(example, ids=example.ids[: example.start + _OPENING]) for example in material.tells]
+        sampler = GroupSampler(starts, _OPENINGS_A_STEP, 1, part.seed + 2)
+        while True:
+            yield (len(self.levels), next(sampler)) if rng.random() < _OPENING_ODDS else next(passages)
+
     def _noisy(self, groups: Grouped, rng: np.random.Generator) -> Grouped:
         return [(path, [self.material.noise.maybe(example, rng) for example in examples]) for path, examples in groups]
 
     def _lesson(self, depth: int, groups: Grouped) -> float:
         """One step; the anchor moves, if at all, on whole paths and without memory."""
-        part, late = self.part, self.step - self.part.steps
-        lr = cosine(self.step, part.steps, _WARMUP, part.lr, part.lr_end)
-        if late >= 0:
-            lr = cosine(late, part.passage_steps, _WARMUP // 4, part.passage_lr, part.lr_end)
+        lr = self._rate()
         fetched = self.fetch([path for path, _ in groups], depth)
         train_anchor = self.part.anchor_lr > 0 and depth in (0, len(self.levels))
         if not fetched and not train_anchor:
@@ -145,6 +155,16 @@ class MemoryTrainer:
             self._anchor_step()
         self.model.requires_grad_(True)
         return loss.item()
+
+    def _rate(self) -> float:
+        """Each phase warms up and decays on its own."""
+        part, at = self.part, self.step
+        if at < part.steps:
+            return cosine(at, part.steps, _WARMUP, part.lr, part.lr_end)
+        at -= part.steps
+        if at < part.passage_steps:
+            return cosine(at, part.passage_steps, _WARMUP // 4, part.passage_lr, part.lr_end)
+        return cosine(at - part.passage_steps, part.opening_steps, _WARMUP // 4, part.passage_lr, part.lr_end)
 
     def _anchor_step(self) -> None:
         scale = cosine(self.step, self.part.steps, _WARMUP, 1.0, 0.1)

@@ -120,12 +120,10 @@ def test_the_folder_read_by_its_format_alone_gives_the_same_logits(session: Sess
 
 
 def test_a_prune_in_mid_sentence_changes_later_facts_and_no_earlier_token(session: Session) -> None:
-    story = next(fact for fact in session.facts() if fact.id == "element/gold/atomic-number")
     whole = session.run(TELL, sampling=Sampling(max_tokens=160))
     assert len(whole.tokens) >= 80
     gold = [fact for fact in session.facts() if fact.id.startswith("element/gold/")]
     assert sum(f" {fact.expected}." in whole.text for fact in gold) >= 5
-    assert f" {story.expected}." in whole.text
 
     second = [i for i, token in enumerate(whole.tokens) if token.text == "."][2]
     tokens = []
