@@ -68,6 +68,7 @@ class BlockPanel(QWidget):
         self._terms = label("", "", wrap=True)
         self._facts = label("", "dim", wrap=True)
         self._state = label("")
+        self._state.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._fetches = label("", "dim", wrap=True)
         self._head = QVBoxLayout()
         self._head.setSpacing(4)
