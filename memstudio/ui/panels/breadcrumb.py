@@ -9,7 +9,7 @@ from memstudio.bank.values import ClusterId, Route
 from memstudio.ui.panels.parts import FlowLayout, label
 from memstudio.ui.texts import on_button, plain_tip
 
-LABEL_PIXELS = 150
+LABEL_PIXELS = 130
 
 
 class Breadcrumb(QWidget):
