@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The shell prints the line and exits with status 2; the window shows it in its status bar.
     """
+
+
+class Refused(UserError):
+    """The answer is no: a gate stopped an edit, with the numbers. The shell exits with status 1."""

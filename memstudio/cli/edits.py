@@ -123,7 +123,7 @@ def _print_edit(plan: "Plan", revision: "Revision | None", head: int, study: Pat
                 "dry_run": revision is None,
                 "title": plan.edit.title,
                 "changes": plan.changes,
-                "receipt": revision.receipt if revision else plan.receipt(),
+                "receipt": revision.receipt if revision else plan.receipt,
                 "study": study,
             }
         )

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from memstudio.bank.values import BASE, Change, ClusterId, Overlay
+from memstudio.facts.values import Fact
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from memstudio.bank.bank import Bank
+    from memstudio.editing.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an edit came to on one state of a bank.
+
+    changes: the blocks that change, in tree order. tensors: sha256 -> row [n] in the bank's dtype, of every new block among them.
+    notes: lines for a person. figures: what the edit counted itself (method, steps, losses; JSON values).
+    """
+
+    changes: tuple[Change, ...]
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Edit(Protocol):
-    """What the user wants; a frozen value that computes its changes against a state of the bank."""
+    """What the user wants; a frozen value that works out its changes against a state of the bank."""
 
     @property
     def verb(self) -> str:
@@ -27,64 +45,75 @@ class Edit(Protocol):
 
     @property
     def clusters(self) -> tuple[ClusterId, ...]:
-        """The clusters that the user named."""
+        """The clusters that the user named; none where the edit finds them itself."""
         ...
 
-    def changes(self, bank: Bank, overlay: Overlay) -> list[Change]:
-        """The blocks that change, in tree order; raises UserError where the edit makes no sense on this state."""
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts that it changes, each with its target; none for an edit of blocks."""
+        ...
+
+    def draft(self, desk: Desk) -> Draft:
+        """Work it out; raises UserError where the edit makes no sense on this state."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A dry run.
+    """A dry run, made on revision `base`; `Session.apply` commits it as it is.
 
     blocks: how many blocks change. bytes: what they occupy in the bank's files.
     descendants: changed clusters below a named one. orphans: clusters that would keep their block while an ancestor's is
-    pruned, and do not now. notes: lines for a person.
+    pruned, and do not now. notes: lines for a person. receipt: what is kept with the revision (JSON values).
     """
 
     edit: Edit
+    base: int
     changes: tuple[Change, ...]
     blocks: int
     bytes: int
     descendants: tuple[ClusterId, ...]
     orphans: tuple[ClusterId, ...]
     notes: tuple[str, ...]
-
-    def receipt(self) -> dict[str, Any]:
-        """What is kept with the revision (JSON values)."""
-        return {
-            "blocks": self.blocks,
-            "bytes": self.bytes,
-            "descendants": len(self.descendants),
-            "orphans": [str(cluster) for cluster in self.orphans],
-            "notes": list(self.notes),
-        }
+    tensors: Mapping[str, Tensor]
+    figures: Mapping[str, Any]
+    receipt: Mapping[str, Any]
 
 
-def plan_edit(edit: Edit, bank: Bank, overlay: Overlay) -> Plan:
-    """Work out `edit` on the bank as it stands under `overlay`; reads no weights.
+def plan_edit(edit: Edit, desk: Desk, base: int = 0) -> Plan:
+    """Work out `edit` on the bank as it stands on the desk; an edit of whole blocks reads no weights.
 
     Raises:
         UserError: a named cluster does not exist, or the edit would change nothing.
     """
-    changes = tuple(edit.changes(bank, overlay))
+    draft = edit.draft(desk)
+    bank, changes = desk.bank, draft.changes
     changed = [change.cluster for change in changes]
     named = set(edit.clusters)
     descendants = tuple(c for c in changed if c not in named and any(a in named for a in bank.tree.ancestors(c)))
-    orphans = _new_orphans(bank, overlay, changes)
-    notes = []
+    orphans = _new_orphans(bank, desk.overlay, changes)
+    notes = list(draft.notes)
     if descendants:
         notes.append(f"{len(descendants)} descendants go along")
-    lifted = [c for c in changed if c not in named and c not in descendants]
+    lifted = [c for c in changed if named and c not in named and c not in descendants]
     if lifted:
         notes.append(f"ancestors go along: {_names(lifted)}")
     if orphans:
         notes.append(f"orphans, kept below a pruned ancestor: {_names(orphans)}")
     if any(change.after.pruned for change in changes):
         notes.append(f"where a pruned block is routed to, {_FALLBACK[bank.manifest.fallback]}")
-    return Plan(edit, changes, len(changes), sum(bank.manifest.row_bytes(c.level) for c in changed), descendants, orphans, tuple(notes))
+    size = sum(bank.manifest.row_bytes(c.level) for c in changed)
+    receipt = {
+        "blocks": len(changes),
+        "bytes": size,
+        "descendants": len(descendants),
+        "orphans": [str(cluster) for cluster in orphans],
+        "notes": notes,
+        "figures": dict(draft.figures),
+    }
+    return Plan(
+        edit, base, changes, len(changes), size, descendants, orphans, tuple(notes), dict(draft.tensors), draft.figures, receipt
+    )
 
 
 _FALLBACK = {

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from memstudio.bank.values import BASE, PRUNED, Change, ClusterId, Overlay
+from memstudio.editing.plan import Draft
 from memstudio.errors import UserError
+from memstudio.facts.values import Fact
 
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
+    from memstudio.editing.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Prune:
     """Take the blocks of `clusters` and of all below them out; with `orphan` only those named, what is below stays."""
 
     verb: ClassVar[str] = "prune"
+    facts: ClassVar[tuple[Fact, ...]] = ()
     clusters: tuple[ClusterId, ...]
     orphan: bool = False
 
@@ -29,6 +33,10 @@ class Prune:
     def title(self) -> str:
         """One line for the log."""
         return _title(self.verb, self.clusters) + (", orphans kept" if self.orphan else "")
+
+    def draft(self, desk: Desk) -> Draft:
+        """The blocks that go; see `changes`."""
+        return Draft(tuple(self.changes(desk.bank, desk.overlay)))
 
     def changes(self, bank: Bank, overlay: Overlay) -> list[Change]:
         """The blocks that go.
@@ -52,6 +60,7 @@ class Restore:
     """Put the blocks of `clusters` back as shipped, with the pruned ones above and below; with `orphan` only those named."""
 
     verb: ClassVar[str] = "restore"
+    facts: ClassVar[tuple[Fact, ...]] = ()
     clusters: tuple[ClusterId, ...]
     orphan: bool = False
 
@@ -59,6 +68,10 @@ class Restore:
     def title(self) -> str:
         """One line for the log."""
         return _title(self.verb, self.clusters) + (", alone" if self.orphan else "")
+
+    def draft(self, desk: Desk) -> Draft:
+        """The blocks that come back; see `changes`."""
+        return Draft(tuple(self.changes(desk.bank, desk.overlay)))
 
     def changes(self, bank: Bank, overlay: Overlay) -> list[Change]:
         """The blocks that come back.

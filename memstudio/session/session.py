@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from memstudio.anchor.values import DeviceChoice, Neuron, Run, Sampling, Token, Trace
 from memstudio.bank.values import BASE, BlockState, Change, ClusterCard, ClusterId, Memory, Overlay, Route
+from memstudio.editing.desk import Desk
+from memstudio.editing.desk import Path as Clusters
 from memstudio.editing.plan import Edit, Plan, plan_edit
 from memstudio.errors import UserError
 from memstudio.events import Committed, Event, Hidden, Traced
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from memstudio.bank.bank import Bank
+    from memstudio.facts.gate import Limits
     from memstudio.history.store import Store
     from memstudio.history.values import Revision
 
@@ -55,6 +59,8 @@ class Session:
         self._overlay: Overlay = store.overlay() if store is not None else {}
         self._listeners: list[Callable[[Event], None]] = []
         self._facts: tuple[Fact, ...] | None = None
+        self._routes: dict[str, Clusters] | None = None
+        self._pending: Mapping[str, torch.Tensor] = {}
         self._runs = 0
 
     def __enter__(self) -> Self:
@@ -65,8 +71,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of the study (a temporary one goes) and of the model."""
-        if self.running.loaded:
-            self.running.attached.detach()
+        self.running.detach()
         if self._store is not None:
             self._store.close()
         if self._temporary is not None:
@@ -149,6 +154,22 @@ class Session:
         """
         return self.bank.tree.descend(self.running.key_vectors([key])[0], self.hidden)
 
+    def routes(self, texts: Sequence[str]) -> list[Clusters]:
+        """The clusters that each text fetches, nothing hidden; those of the bank's own prompts come with it, so that no encoder is needed.
+
+        Raises:
+            UserError: an empty text, or no encoder on this machine.
+        """
+        if self._routes is None:
+            from memstudio.facts.routes import read_routes
+
+            self._routes = read_routes(self.bank, self.facts())
+        missing = [text for text in dict.fromkeys(texts) if text not in self._routes]
+        if missing:
+            found = (self.bank.tree.descend(key).clusters for key in self.running.key_vectors(missing))
+            self._routes.update(zip(missing, found, strict=True))
+        return [self._routes[text] for text in texts]
+
     def generate(
         self,
         text: str,
@@ -204,8 +225,8 @@ class Session:
         self.running.fetch(wish, self._overlay if overlay is None else overlay, self.blob)
 
     def blob(self, sha256: str) -> torch.Tensor:
-        """An edited block's tensor."""
-        return self.store.blob(sha256)
+        """An edited block's tensor, that of an edit under way included."""
+        return self._pending[sha256] if sha256 in self._pending else self.store.blob(sha256)
 
     def logits(
         self, text: str, *, key: str | None = None, route: Sequence[ClusterId] | None = None, memory: Memory = "fetched"
@@ -250,27 +271,98 @@ class Session:
 
     # --- edits ------------------------------------------------------------------------------------------------------
 
-    def plan(self, edit: Edit) -> Plan:
-        """What an edit would do; writes nothing.
+    def plan(self, edit: Edit, *, measure: bool = False, job: Job | None = None) -> Plan:
+        """What an edit would do; writes nothing. An edit of facts is worked out on the spare arm, which takes seconds.
+
+        measure: the whole receipt too (see `session.measuring`): answers, co-resident facts that change, structural locality.
 
         Raises:
-            UserError: a cluster does not exist, or the edit would change nothing.
+            UserError: a cluster does not exist, or the edit would change nothing or cannot be made.
         """
-        return plan_edit(edit, self.bank, self._overlay)
+        start = time.perf_counter()
+        work = job or Job(edit.verb)
+        desk = Desk(self.bank, self.overlay, lambda: self.running.spare, self.blob, self.routes, self.facts, work)
+        plan = plan_edit(edit, desk, self.head)
+        if not measure:
+            return plan
+        from memstudio.session.measuring import measured
 
-    def apply(self, edit: Edit) -> Revision:
-        """Commit an edit: rows and resident slots change together, or neither. Emits Committed.
+        return measured(self, plan, edit_seconds=time.perf_counter() - start, job=work)
+
+    def apply(
+        self,
+        edit: Edit | Plan,
+        *,
+        measure: bool = False,
+        limits: Limits | None = None,
+        reason: str = "",
+        job: Job | None = None,
+    ) -> Revision:
+        """Commit an edit, or a plan as it was made: rows and resident slots change together, or neither. Emits Committed.
+
+        measure: with the whole receipt. limits: what it must hold to (measures too); reason: why to go on although it does not, kept
+        with the revision.
 
         Raises:
-            UserError: as `plan`, or the session only reads.
+            UserError: as `plan`; the session only reads; the study has moved on since the plan was made.
+            Refused: the receipt breaks a limit and no reason was given; nothing is written then.
         """
-        plan = self.plan(edit)
-        after = {**self._overlay, **{change.cluster: change.after for change in plan.changes}}
+        plan = edit if isinstance(edit, Plan) else self.plan(edit, measure=measure or limits is not None, job=job)
+        if plan.base != self.head:
+            raise UserError(f"{plan.edit.title}: was planned on revision {plan.base}, the study is at {self.head} now: plan it again")
+        receipt = dict(plan.receipt)
+        if limits is not None:
+            from memstudio.facts.gate import judge
+
+            receipt["gate"] = judge(receipt, limits, reason)
+        from memstudio.editing.kinds import edit_to_json
+
+        again = edit_to_json(plan.edit)
+        return self.commit(
+            plan.edit.verb, plan.edit.title, plan.changes, tensors=plan.tensors, receipt=receipt | ({"edit": again} if again else {})
+        )
+
+    def commit(
+        self,
+        verb: str,
+        title: str,
+        changes: Sequence[Change],
+        *,
+        tensors: Mapping[str, torch.Tensor] | None = None,
+        receipt: Mapping[str, Any] | None = None,
+    ) -> Revision:
+        """Commit changes that are worked out already; tensors holds their new blocks. For the session's own parts. Emits Committed.
+
+        Raises:
+            UserError: the session only reads, or a change does not start at what stands at the head.
+        """
+        after = {**self._overlay, **{change.cluster: change.after for change in changes}}
         kept = {cluster: state for cluster, state in after.items() if state != BASE}
-        with self._settling(kept) as settle, self.store.commit(edit.verb, edit.title, plan.changes, receipt=plan.receipt()) as revision:
+        for row in (tensors or {}).values():
+            self.store.put_blob(row)
+        with self._settling(kept) as settle, self.store.commit(verb, title, changes, receipt=receipt) as revision:
             settle()
-        self.emit(Committed(revision, frozenset(change.cluster for change in plan.changes)))
+        self.emit(Committed(revision, frozenset(change.cluster for change in changes)))
         return revision
+
+    def measure(self, revision: int | None = None, *, job: Job | None = None) -> Revision:
+        """Measure what a revision (None: the head) did against its parent, and keep that as its receipt.
+
+        Raises:
+            UserError: there is no such revision, or it is the bank as shipped; the session only reads.
+        """
+        from memstudio.session.measuring import measure_revision
+
+        return measure_revision(self, self.head if revision is None else revision, job or Job("measure"))
+
+    @contextlib.contextmanager
+    def with_blobs(self, tensors: Mapping[str, torch.Tensor]) -> Iterator[None]:
+        """Have `blob` give these too, for as long as the context lasts. For the session's own parts."""
+        before, self._pending = self._pending, tensors
+        try:
+            yield
+        finally:
+            self._pending = before
 
     def undo(self) -> Revision:
         """Go to the head's parent. Emits Committed.

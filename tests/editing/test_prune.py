@@ -6,9 +6,10 @@ import pytest
 
 from memstudio.bank.bank import Bank, open_bank
 from memstudio.bank.values import BASE, PRUNED, BlockState, ClusterId, Overlay, parse_cluster
-from memstudio.editing.plan import Edit, plan_edit
+from memstudio.editing.plan import plan_edit
 from memstudio.editing.prune import Prune, Restore
 from memstudio.errors import UserError
+from tests.editing.desks import make_desk
 from tests.tiny import make_bank
 
 
@@ -17,7 +18,7 @@ def bank(tiny_bank: Path) -> Bank:
     return open_bank(tiny_bank)
 
 
-def after(bank: Bank, edit: Edit, overlay: Overlay | None = None) -> Overlay:
+def after(bank: Bank, edit: Prune | Restore, overlay: Overlay | None = None) -> Overlay:
     found = dict(overlay or {})
     for change in edit.changes(bank, found):
         assert change.before == found.get(change.cluster, BASE)
@@ -41,11 +42,11 @@ def test_a_cluster_named_twice_or_under_another_changes_once(bank: Bank) -> None
 
 
 def test_an_orphan_is_left_only_when_asked_for_and_said(bank: Bank) -> None:
-    plan = plan_edit(Prune(names("2/3"), orphan=True), bank, {})
+    plan = plan_edit(Prune(names("2/3"), orphan=True), make_desk(bank, {}))
     assert [change.cluster for change in plan.changes] == list(names("2/3"))
     assert plan.orphans == names("3/9", "3/10", "3/11")
     assert any("orphans" in note and "3/9" in note for note in plan.notes)
-    assert plan_edit(Prune(names("2/3")), bank, {}).orphans == ()
+    assert plan_edit(Prune(names("2/3")), make_desk(bank, {})).orphans == ()
 
 
 def test_restoring_what_was_pruned_gives_the_bank_as_shipped(bank: Bank) -> None:
@@ -60,7 +61,7 @@ def test_restoring_a_leaf_brings_its_ancestors_and_no_sibling(bank: Bank) -> Non
 
 def test_restoring_a_leaf_alone_makes_an_orphan_and_says_so(bank: Bank) -> None:
     pruned = after(bank, Prune(names("1/0")))
-    plan = plan_edit(Restore(names("3/4"), orphan=True), bank, pruned)
+    plan = plan_edit(Restore(names("3/4"), orphan=True), make_desk(bank, pruned))
     assert [change.cluster for change in plan.changes] == list(names("3/4"))
     assert plan.orphans == names("3/4")
 
@@ -76,7 +77,7 @@ NOTHING = [Prune(names("1/3")), Prune(names("4/0")), Restore(names("3/27")), Pru
 
 
 @pytest.mark.parametrize("edit", NOTHING, ids=lambda edit: f"{edit.verb}-{edit.clusters}")
-def test_an_edit_that_names_nothing_or_changes_nothing_is_refused(bank: Bank, edit: Edit) -> None:
+def test_an_edit_that_names_nothing_or_changes_nothing_is_refused(bank: Bank, edit: Prune | Restore) -> None:
     with pytest.raises(UserError):
         edit.changes(bank, {})
 
@@ -94,7 +95,7 @@ def test_clusters_without_a_block_are_left_out(tmp_path: Path) -> None:
 
 
 def test_a_plan_counts_blocks_and_bytes(bank: Bank) -> None:
-    plan = plan_edit(Prune(names("2/3")), bank, {})
+    plan = plan_edit(Prune(names("2/3")), make_desk(bank, {}))
     assert plan.blocks == 4
     assert plan.bytes == bank.manifest.row_bytes(2) + 3 * bank.manifest.row_bytes(3)
     assert plan.descendants == names("3/9", "3/10", "3/11")

@@ -1,0 +1,78 @@
+"""One arm of a run: a bank's blocks in slots of its own on an anchor that any number of arms share.
+
+A second arm costs one block set, never a second anchor: an A/B, the preview of an edit and its receipt all run on one.
+"""
+
+from collections.abc import Callable, Collection
+
+from torch import Tensor
+
+from memstudio.anchor.attach import Attached
+from memstudio.anchor.load import DTYPES, Anchor
+from memstudio.anchor.slots import Slots
+from memstudio.anchor.wish import NOTHING, Wish, identity
+from memstudio.bank.bank import Bank
+from memstudio.bank.overlay import ResolvedKey, resolve
+from memstudio.bank.values import ClusterId, Overlay
+from memstudio.errors import UserError
+
+Blob = Callable[[str], Tensor]
+
+
+class Arm:
+    """Slots of a bank on an anchor, and what lies in them."""
+
+    def __init__(self, bank: Bank, anchor: Anchor) -> None:
+        """
+        Raises:
+            UserError: the bank was not made for this anchor.
+        """
+        self.bank = bank
+        self.attached = Attached(
+            anchor, Slots(bank.layouts, anchor.device, DTYPES[anchor.dtype]), bank.manifest.layers, bank.manifest.activation
+        )
+        self.wish = NOTHING
+        self._muted: frozenset[ClusterId] = frozenset()
+
+    @property
+    def anchor(self) -> Anchor:
+        return self.attached.anchor
+
+    def fetch(self, wish: Wish, overlay: Overlay, blob: Blob) -> None:
+        """Put what `wish` wants under `overlay` into the slots; a slot that holds it already is left alone.
+
+        Raises:
+            UserError: a cluster that does not exist, a blob that is missing or of another shape.
+        """
+        self.wish = wish
+        slots = self.attached.slots
+        for level in range(1, slots.levels + 1):
+            wanted = self.identity(wish, level, overlay)
+            if wanted == slots.identity[level - 1]:
+                continue
+            row, scale = self._row(wish, level, overlay, blob)
+            slots.fill(level, row, scale, wanted)
+        self._apply_mutes()
+
+    def identity(self, wish: Wish, level: int, overlay: Overlay) -> ResolvedKey | None:
+        """What would lie in a slot, without reading a weight; equal identities are bit-identical blocks. None = nothing."""
+        return identity(self.bank, wish, level, overlay)
+
+    def mute(self, clusters: Collection[ClusterId]) -> None:
+        """Blocks that are fetched and not added, from now on."""
+        self._muted = frozenset(clusters)
+        self._apply_mutes()
+
+    def _row(self, wish: Wish, level: int, overlay: Overlay, blob: Blob) -> tuple[Tensor | None, float]:
+        cluster = wish.at(level)
+        if cluster is None:
+            return (self.bank.generic(level) if wish.generic_at(level) and self.bank.has_generic(level) else None), 1.0
+        found = resolve(self.bank, overlay, cluster, blob)
+        wanted = self.bank.layouts[level - 1].n
+        if found.row is not None and tuple(found.row.shape) != (wanted,):  # a study is untrusted, and names blobs for any cluster
+            raise UserError(f"cluster {found.cluster}: the study's blob has shape {list(found.row.shape)}, a block here is [{wanted}]")
+        return found.row, found.scale
+
+    def _apply_mutes(self) -> None:
+        levels = range(1, self.attached.slots.levels + 1)
+        self.attached.muted = frozenset(level for level in levels if self.wish.at(level) in self._muted)
