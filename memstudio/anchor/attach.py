@@ -5,7 +5,7 @@ before any post-norm (method: SwiGLU inner width grown by r, with the anchor's o
 memory is computed apart; where nothing is fetched nothing is added, so the output tensor is the anchor's own.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -18,6 +18,8 @@ from transformers import Cache
 from memstudio.anchor.load import Anchor
 from memstudio.anchor.slots import Slots
 from memstudio.errors import UserError
+
+Parts = Sequence[tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Attached:
         self.muted: frozenset[int] = frozenset()
         self._on = False
         self._rows: Tensor | None = None
+        self._lent: Mapping[int, Parts] = {}
         self._capture: Capture | None = None
         self._hooks: list[RemovableHandle] = [
             anchor.mlps[layer].register_forward_hook(self._hook(position)) for position, layer in enumerate(self.layers)
@@ -108,6 +111,16 @@ class Attached:
             self._rows = None
 
     @contextmanager
+    def lent(self, parts: Mapping[int, Parts]) -> Iterator[None]:
+        """Run with these weights at some levels in place of what lies in their slots: {level: gate, up, down a layer}, as `Slots.parts`
+        gives them. They may record gradients; they are taken to the anchor's dtype on the way."""
+        self._lent = parts
+        try:
+            yield
+        finally:
+            self._lent = {}
+
+    @contextmanager
     def captured(self) -> Iterator[Capture]:
         """Keep what every block adds during the forwards inside (the last forward wins)."""
         self._capture = Capture()
@@ -130,9 +143,10 @@ class Attached:
                 return None
             x, total = args[0], output
             for level in range(1, self.slots.levels + 1):
-                if not self.slots.filled(level) or level in self.muted:
+                lent = self._lent.get(level)
+                if level in self.muted or (lent is None and not self.slots.filled(level)):
                     continue
-                gate, up, down = self.slots.parts(level)[position]
+                gate, up, down = self.slots.parts(level)[position] if lent is None else (part.to(x.dtype) for part in lent[position])
                 if gate.shape[0] == 0:
                     continue
                 hidden = act(F.linear(x, gate)) * F.linear(x, up)

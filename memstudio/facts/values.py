@@ -10,8 +10,20 @@ Phrasing = Literal["prompt", "trained", "held_out"]
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A prompt and the answer that it should have, or had before an edit."""
+
+    prompt: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact is its prompt; `phrasings` are scored beside it, `held_out` were kept from training. `neighbours` are fact ids."""
+    """A fact is its prompt; `phrasings` are scored beside it, `held_out` were kept from training. `neighbours` are fact ids.
+
+    A fact with a `target` asks that its answer be changed to it: an editor sees `phrasings`, and is judged by `held_out`, by `locality`
+    (prompts whose answers should stay) and by `portability` (prompts whose answers should follow).
+    """
 
     id: str
     subject: str
@@ -23,6 +35,9 @@ class Fact:
     held_out: tuple[str, ...]
     neighbours: tuple[str, ...]
     kind: Kind
+    target: str = ""
+    locality: tuple[Probe, ...] = ()
+    portability: tuple[Probe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from memstudio.errors import UserError
 from memstudio.history import schema
 from memstudio.history.binding import DATABASE, Binding, examine, format_of
 from memstudio.history.blobs import sync_folder
-from memstudio.history.connect import connect_writer, guarded, read_once
-from memstudio.history.migrations import FORMAT, migrate
+from memstudio.history.connect import connect_writer, guarded
+from memstudio.history.migrations import migrate
 
 
 def begin(folder: Path, wanted: Binding) -> Connection:
@@ -35,13 +35,6 @@ def begin(folder: Path, wanted: Binding) -> Connection:
         writer.close()
         raise
     return writer
-
-
-def check_format(folder: Path) -> None:
-    """Raise the UserError of a study that a reader cannot read before a writer has brought it up to date."""
-    have = read_once(folder / DATABASE, format_of)
-    if have != FORMAT:
-        raise UserError(f"study {folder}: has the older format {have}: open it for writing once, which brings it to {FORMAT}")
 
 
 def check_bank(folder: Path, found: Binding, wanted: Binding) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from memstudio.errors import UserError
 from memstudio.history import schema
 from memstudio.history.connect import read_once
-from memstudio.history.migrations import APPLICATION_ID, FORMAT
+from memstudio.history.migrations import APPLICATION_ID, FORMAT, TABLES_SINCE
 from memstudio.history.rows import damaged, is_digest
 from memstudio.history.walk import read_refs
 
@@ -60,7 +60,7 @@ def look(folder: Path) -> Binding | None:
 def examine(db: Path, connection: Connection) -> Binding | None:
     """Check that an open database is a study and give its binding; None for a blank one.
 
-    One of an older format only gives its binding (the table meta stays as it is in every format); see `format_of`.
+    One of an older format is read as it is; a writer brings it up to date.
 
     Raises:
         UserError: it is another program's file, of a newer format, or its tables or refs are not a study's.
@@ -74,9 +74,8 @@ def examine(db: Path, connection: Connection) -> Binding | None:
         raise UserError(f"{db}: is another program's SQLite file, not a study: name a study folder")
     if version > FORMAT:
         raise UserError(f"{db}: has format {version}, this memstudio reads up to {FORMAT}: update memstudio")
-    if version == FORMAT:
-        _check_tables(db, connection, {(kind, name) for kind, name in objects})
-        read_refs(db, connection)
+    _check_tables(db, connection, {(kind, name) for kind, name in objects}, version)
+    read_refs(db, connection)
     return _binding(db, connection)
 
 
@@ -109,13 +108,14 @@ def _check_plain(folder: Path) -> None:
         raise UserError(f"{folder / DATABASE}: is not a file: name a study folder")
 
 
-def _check_tables(db: Path, connection: Connection, objects: set[tuple[str, str]]) -> None:
-    wanted = {("table", table.name) for table in schema.metadata.sorted_tables}
-    wanted |= {("index", str(index.name)) for table in schema.metadata.sorted_tables for index in table.indexes}
+def _check_tables(db: Path, connection: Connection, objects: set[tuple[str, str]], version: int) -> None:
+    tables = [table for table in schema.metadata.sorted_tables if TABLES_SINCE.get(table.name, 1) <= version]
+    wanted = {("table", table.name) for table in tables}
+    wanted |= {("index", str(index.name)) for table in tables for index in table.indexes}
     if objects != wanted:
         odd = sorted(objects ^ wanted)[0]
         raise damaged(db, f"the {odd[0]} {odd[1]!r:.80} is {'missing' if odd in wanted else 'none of a study'}")
-    for table in schema.metadata.sorted_tables:
+    for table in tables:
         columns = [(row.name, row.hidden) for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({table.name})")]
         if columns != [(column.name, 0) for column in table.columns]:
             raise damaged(db, f"the table {table.name!r} has other columns than a study's")

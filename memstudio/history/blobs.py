@@ -88,23 +88,26 @@ def read(folder: Path, sha256: str) -> "torch.Tensor":
     return row
 
 
-def sweep(folder: Path, keep: Collection[str]) -> int:
-    """Remove what killed writes left: unfinished files, and blobs that no row names; under the writer lock, before any `put`.
+def sweep(folder: Path, keep: Collection[str]) -> tuple[int, int]:
+    """Remove what killed writes left, and what was purged: unfinished files, and blobs that are not in `keep`; under the writer lock.
 
-    Returns how many files went. Files of other names are not ours and stay.
+    Returns how many files went, and their bytes. Files of other names are not ours and stay.
     """
     if not folder.is_dir():
-        return 0
-    gone = 0
+        return 0, 0
+    gone = gone_bytes = 0
     for path in sorted(folder.iterdir()):
         name = path.name.removesuffix(_UNFINISHED)
         sha256 = name.removesuffix(_SUFFIX)
         if sha256 == name or not is_digest(sha256):
             continue
         if name != path.name or sha256 not in keep:
+            gone_bytes += path.lstat().st_size
             path.unlink()
             gone += 1
-    return gone
+    if gone:
+        sync_folder(folder)
+    return gone, gone_bytes
 
 
 def sync_folder(folder: Path) -> None:

@@ -31,7 +31,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             name TEXT NOT NULL PRIMARY KEY,
             revision INTEGER NOT NULL REFERENCES revisions (id))""",
     ),
+    # From here on `refs` may also hold the names that a person gave, which a reader of format 1 takes for damage.
+    ("CREATE TABLE purged (sha256 TEXT NOT NULL PRIMARY KEY, time_s FLOAT NOT NULL)",),
 )
+
+TABLES_SINCE = {"purged": 2}
+"""The format that a table came with; those not named here came with the first."""
 
 FORMAT = len(MIGRATIONS)
 

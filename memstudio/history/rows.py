@@ -108,6 +108,11 @@ def write_revision(connection: Connection, revision: Revision) -> None:
     connection.execute(schema.changes.insert(), rows)
 
 
+def write_receipt(connection: Connection, revision: int, receipt: str) -> None:
+    """Replace the receipt of a revision that is there by one from `dump_receipt`."""
+    connection.execute(schema.revisions.update().where(schema.revisions.c.id == revision).values(receipt=receipt))
+
+
 def check_revision(db: Path, row: Row[Any]) -> dict[str, Any]:
     """Check a row of `revisions` and give its receipt, parsed.
 

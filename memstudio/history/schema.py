@@ -41,4 +41,11 @@ refs = Table(
     Column("revision", Integer, ForeignKey("revisions.id"), nullable=False),
 )
 
+purged = Table(
+    "purged",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("time_s", Float, nullable=False),
+)
+
 Index("revisions_parent", revisions.c.parent)

@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -16,13 +15,14 @@ from sqlalchemy import Connection
 
 from memstudio.bank.values import BASE, Change, Overlay
 from memstudio.errors import UserError
-from memstudio.history import blobs, schema, walk
-from memstudio.history.begin import begin, check_bank, check_format
-from memstudio.history.binding import BLOBS, DATABASE, LOCK, Binding, look, read_binding
-from memstudio.history.connect import guarded, read_once
+from memstudio.history import blobs, names, purging, schema, walk
+from memstudio.history.begin import begin, check_bank
+from memstudio.history.binding import LOCK, Binding, look, read_binding
+from memstudio.history.connect import guarded
 from memstudio.history.lock import WriterLock
-from memstudio.history.rows import check_writable, damaged, dump_receipt, is_digest, one_line, write_revision
-from memstudio.history.values import Revision
+from memstudio.history.reading import Place, Reading
+from memstudio.history.rows import check_writable, damaged, dump_receipt, is_digest, one_line, write_receipt, write_revision
+from memstudio.history.values import Purged, Revision
 
 if TYPE_CHECKING:  # torch takes seconds to import, and log or undo read no blob
     import torch
@@ -30,15 +30,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, and log or undo read no blob
 __all__ = ["Binding", "Store", "open_store", "read_binding"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the writer stands: nobody else can move it, so it is kept instead of read again."""
-
-    head: int
-    tip: int
-    overlay: Overlay
 
 
 def open_store(folder: Path, *, bank_digest: str, bank_name: str, bank_path: str, readonly: bool = False) -> "Store":
@@ -55,7 +46,6 @@ def open_store(folder: Path, *, bank_digest: str, bank_name: str, bank_path: str
     if readonly:
         if found is None:
             raise UserError(f"{folder}: no study is here: name a study, or make an edit to begin one")
-        check_format(folder)
         return Store(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,21 +59,17 @@ def open_store(folder: Path, *, bank_digest: str, bank_name: str, bank_path: str
         raise
 
 
-class Store:
+class Store(Reading):
     """An open study. Used from one thread at a time. Made by `open_store`."""
 
     def __init__(self, folder: Path, writer: Connection | None = None, lock: WriterLock | None = None) -> None:
-        self.folder = folder
-        self._db = folder / DATABASE
-        self._blobs = folder / BLOBS
-        self._writer = writer
+        super().__init__(folder, writer)
         self._lock = lock
-        self._closed = False
-        self._place: _Place | None = None
         try:
             if writer is not None:
                 self._place = self._read(self._arrive)
                 self._sweep()
+                purging.finish(self._db, writer)
         except BaseException:
             if writer is not None:
                 writer.close()
@@ -95,50 +81,50 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def readonly(self) -> bool:
-        return self._writer is None
-
-    @property
-    def head(self) -> int:
-        """The revision that the study stands at."""
-        return self._place.head if self._place is not None else self._read(self._refs).head
-
-    def log(self) -> list[Revision]:
-        """All revisions, oldest first, other branches and redo targets included."""
-        return self._read(lambda connection: walk.read_log(self._db, connection, self._refs(connection).head))
-
-    def revision(self, revision_id: int) -> Revision:
-        """One revision.
+    def name(self, revision_id: int, name: str, *, force: bool = False) -> None:
+        """Give a revision a name; `force` takes it from another one.
 
         Raises:
-            UserError: there is none of that number.
+            UserError: no such revision, a name that cannot be one (see `names.check_name`), or another revision has it.
         """
-        return self._read(lambda connection: walk.read_revision(self._db, connection, revision_id, self._refs(connection).head))
+        with self._at_once() as writer:
+            names.write_name(self._db, writer, name, revision_id, force=force)
 
-    def overlay(self, revision: int | None = None) -> Overlay:
-        """What differs from the bank as shipped at a revision (None: the head); the caller's own copy.
+    def unname(self, name: str) -> int:
+        """Take a name away; gives the revision that had it.
+
+        Raises:
+            UserError: no revision has it.
+        """
+        with self._at_once() as writer:
+            return names.remove_name(self._db, writer, name)
+
+    def annotate(self, revision_id: int, receipt: Mapping[str, Any]) -> Revision:
+        """Replace the receipt of a revision by one that was measured later; gives the revision as it is now.
 
         Raises:
             UserError: there is no such revision.
+            ValueError, TypeError: a receipt that is not JSON.
         """
-        return self._read(lambda connection: self._overlay(connection, revision))
+        text = dump_receipt(receipt)
+        with self._at_once() as writer:
+            walk.require(self._db, writer, revision_id)
+            write_receipt(writer, revision_id, text)
+            return walk.read_revision(self._db, writer, revision_id, self.head)
 
-    def diff(self, a: int, b: int) -> list[Change]:
-        """The blocks that differ between two revisions, by cluster: `before` at a, `after` at b. Costs the way between them.
+    def purge(self) -> Purged:
+        """Let every blob go that the head does not name, for good, and scrub the receipts that told of them.
+
+        What needs one of them cannot be gone to again; a kill at any point leaves a study that opens, and the next writer ends the work.
 
         Raises:
-            UserError: there is no such revision.
+            UserError: a full disk, or no permission to remove files.
         """
-        return self._read(lambda connection: walk.diff(self._db, connection, a, b))
-
-    def undo_target(self) -> int | None:
-        """The head's parent; None at revision 0."""
-        return self._read(lambda connection: walk.parent_of(self._db, connection, self._refs(connection).head))
-
-    def redo_target(self) -> int | None:
-        """The head's child on the way to the tip; None at the tip."""
-        return self._read(self._redo)
+        keep = {state.source for state in self._require_writer()[1].overlay.values()}
+        with self._at_once() as writer:
+            receipts = purging.mark(self._db, writer, keep)
+        count, size = self._sweep()
+        return Purged(count, size, receipts, purging.finish(self._db, self._require_writer()[0]))
 
     def put_blob(self, tensor: "torch.Tensor") -> str:
         """Keep a block's new tensor (float, any device) and give its sha256; it is on the disk on return.
@@ -147,14 +133,6 @@ class Store:
         """
         self._require_writer()
         return blobs.put(self._blobs, tensor)
-
-    def blob(self, sha256: str) -> "torch.Tensor":
-        """The tensor of that digest, on the CPU. Its shape is whatever was put: compare it with the bank's layout.
-
-        Raises:
-            UserError: there is no such blob, or its contents do not have that digest.
-        """
-        return blobs.read(self._blobs, sha256)
 
     @contextmanager
     def commit(self, verb: str, title: str, changes: Sequence[Change], receipt: Mapping[str, Any] | None = None) -> Iterator[Revision]:
@@ -174,12 +152,13 @@ class Store:
         plain = json.loads(dump_receipt(receipt or {}))
         overlay = walk.follow(self._db, place.overlay, kept)
 
-        def write() -> tuple[Revision, _Place]:
+        def write() -> tuple[Revision, Place]:
             number = walk.last_id(writer) + 1
             revision = Revision(number, place.head, verb, title, kept, plain, time.time(), current=True, head=True)
             write_revision(writer, revision)
+            purging.unmark(self._db, writer, (change.after.source for change in kept))
             _point(writer, head=number, tip=number)
-            return revision, _Place(number, number, overlay)
+            return revision, Place(number, number, overlay)
 
         with self._transaction(write) as revision:
             yield revision
@@ -191,16 +170,17 @@ class Store:
         On the way to the tip the tip stays, so redo leads back; elsewhere it becomes the newest descendant of the new head.
 
         Raises:
-            UserError: there is no such revision.
+            UserError: there is no such revision, or it needs a block that was purged.
         """
         writer, place = self._require_writer()
 
-        def write() -> tuple[Revision, _Place]:
+        def write() -> tuple[Revision, Place]:
             overlay = self._overlay(writer, revision_id)
+            purging.check_there(self._db, writer, revision_id, overlay)
             off_the_way, _ = walk.way(self._db, writer, revision_id, place.tip)
             tip = walk.newest_descendant(writer, revision_id) if off_the_way else place.tip
             _point(writer, head=revision_id, tip=tip)
-            return walk.read_revision(self._db, writer, revision_id, revision_id), _Place(revision_id, tip, overlay)
+            return walk.read_revision(self._db, writer, revision_id, revision_id), Place(revision_id, tip, overlay)
 
         with self._transaction(write) as revision:
             yield revision
@@ -218,14 +198,14 @@ class Store:
                 self._lock.release()
 
     @contextmanager
-    def _transaction(self, write: Callable[[], tuple[Revision, _Place]]) -> Iterator[Revision]:
+    def _transaction(self, write: Callable[[], tuple[T, Place]]) -> Iterator[T]:
         writer, before = self._require_writer()
         with guarded(self._db):
             transaction = writer.begin()
         try:
             with guarded(self._db):
-                revision, self._place = write()
-            yield revision
+                result, self._place = write()
+            yield result
             with guarded(self._db):
                 transaction.commit()
         except BaseException:
@@ -234,23 +214,19 @@ class Store:
                 transaction.rollback()
             raise
 
-    def _require_writer(self) -> tuple[Connection, _Place]:
+    @contextmanager
+    def _at_once(self) -> Iterator[Connection]:
+        """A transaction of its own that leaves the head where it is."""
+        writer, place = self._require_writer()
+        with self._transaction(lambda: (writer, place)) as connection, guarded(self._db):
+            yield connection
+
+    def _require_writer(self) -> tuple[Connection, Place]:
         if self._closed:
             raise ValueError(f"study {self.folder} is closed")
         if self._writer is None or self._place is None:
             raise UserError(f"study {self.folder}: is open for reading only: open it for writing to edit")
         return self._writer, self._place
-
-    def _read(self, query: Callable[[Connection], T]) -> T:
-        if self._closed:
-            raise ValueError(f"study {self.folder} is closed")
-        if self._writer is None:
-            return read_once(self._db, query)
-        with guarded(self._db):
-            if self._writer.in_transaction():  # in the body of a commit or a move
-                return query(self._writer)
-            with self._writer.begin():
-                return query(self._writer)
 
     def _check_changes(self, title: str, changes: Sequence[Change], overlay: Overlay) -> None:
         if not changes:
@@ -261,37 +237,21 @@ class Store:
                 raise UserError(f"block {change.cluster}: the edit was made for {change.before}, but {stands} is there now: make it again")
             source = change.after.source
             if is_digest(source) and not blobs.has(self._blobs, source):
-                raise UserError(f"block {change.cluster}: the blob {source:.12}… is not in the study: make the edit again")
+                when = self.purged().get(source)
+                why = "is not in the study" if when is None else f"was purged on {purging.day(when)}"
+                raise UserError(f"block {change.cluster}: the blob {source:.12}… {why}: make the edit again")
 
-    def _arrive(self, connection: Connection) -> _Place:
+    def _arrive(self, connection: Connection) -> Place:
         head, tip = walk.read_refs(self._db, connection)
         if walk.way(self._db, connection, head, tip)[0]:
             raise damaged(self._db, f"redo leads from revision {head} to {tip}, which does not stand on it")
-        return _Place(head, tip, self._overlay(connection, head))
+        return Place(head, tip, self._overlay(connection, head))
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> tuple[int, int]:
         try:
-            blobs.sweep(self._blobs, self._read(walk.named_blobs))
+            return blobs.sweep(self._blobs, self._read(walk.named_blobs) - set(self.purged()))
         except OSError as error:
             raise UserError(f"{self._blobs}: cannot be written ({error.strerror}): mend the folder's permissions") from error
-
-    def _refs(self, connection: Connection) -> walk.Refs:
-        if self._place is not None:
-            return walk.Refs(self._place.head, self._place.tip)
-        return walk.read_refs(self._db, connection)
-
-    def _overlay(self, connection: Connection, revision: int | None) -> Overlay:
-        if self._place is None:
-            target = walk.read_refs(self._db, connection).head if revision is None else revision
-            return walk.follow(self._db, {}, walk.diff(self._db, connection, 0, target))
-        if revision is None:
-            return dict(self._place.overlay)
-        return walk.follow(self._db, self._place.overlay, walk.diff(self._db, connection, self._place.head, revision))
-
-    def _redo(self, connection: Connection) -> int | None:
-        _, down = walk.way(self._db, connection, *self._refs(connection))
-        return down[0] if down else None
-
 
 def _point(writer: Connection, *, head: int, tip: int) -> None:
     for name, revision in (("head", head), ("tip", tip)):

@@ -23,3 +23,16 @@ class Revision:
     time_s: float
     current: bool
     head: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What a purge let go: blobs and their bytes on the disk, and the receipts that were scrubbed of what they told.
+
+    clean: the database was rewritten too, so that its free pages hold nothing; False while another program reads it.
+    """
+
+    blobs: int
+    bytes: int
+    receipts: int
+    clean: bool

@@ -28,14 +28,13 @@ def read_refs(db: Path, connection: Connection) -> Refs:
     """Read head and tip.
 
     Raises:
-        UserError: there are others or none, or they name no revision.
+        UserError: one is not there, or names no revision.
     """
-    found = {row.name: row.revision for row in connection.execute(select(schema.refs))}
-    if set(found) != {"head", "tip"}:
-        raise damaged(db, "refs are not head and tip")
-    for name, revision in found.items():
-        known = isinstance(revision, int) and _exists(connection, revision)
-        if not known:
+    rows = connection.execute(select(schema.refs).where(schema.refs.c.name.in_(Refs._fields)))
+    found = {row.name: row.revision for row in rows}
+    for name in Refs._fields:
+        revision = found.get(name)
+        if not isinstance(revision, int) or not exists(connection, revision):
             raise damaged(db, f"{name} points to revision {revision!r:.40}, which does not exist")
     return Refs(found["head"], found["tip"])
 
@@ -47,7 +46,7 @@ def way(db: Path, connection: Connection, a: int, b: int) -> tuple[list[int], li
         UserError: there is no such revision.
     """
     for revision in (a, b):
-        _require(db, connection, revision)
+        require(db, connection, revision)
     up: list[int] = []
     down: list[int] = []
     while a != b:
@@ -108,7 +107,7 @@ def read_revision(db: Path, connection: Connection, revision: int, head: int) ->
     Raises:
         UserError: there is no such revision.
     """
-    _require(db, connection, revision)
+    require(db, connection, revision)
     row = connection.execute(select(schema.revisions).where(schema.revisions.c.id == revision)).one()
     back, _ = way(db, connection, revision, head)
     return _value(db, row, read_changes(db, connection, revision), current=not back, head=head)
@@ -143,6 +142,24 @@ def last_id(connection: Connection) -> int:
     return int(connection.scalar(select(func.max(schema.revisions.c.id))) or 0)
 
 
+def require(db: Path, connection: Connection, revision: int) -> int:
+    """The revision's number, if there is one of it.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not exists(connection, revision):
+        raise UserError(f"revision {revision}: the study {db.parent} has revisions 0 to {last_id(connection)}")
+    return revision
+
+
+def exists(connection: Connection, revision: int) -> bool:
+    """Whether there is a revision of that number."""
+    if not 0 <= revision < 1 << 62:  # SQLite's integers end at 2^63
+        return False
+    return connection.scalar(select(schema.revisions.c.id).where(schema.revisions.c.id == revision)) is not None
+
+
 def named_blobs(connection: Connection) -> set[str]:
     """The sha256 of every blob that some revision names."""
     table = schema.changes
@@ -160,17 +177,6 @@ def _parent(db: Path, connection: Connection, revision: int) -> int:
     if not isinstance(parent, int) or not 0 <= parent < revision:
         raise damaged(db, f"revision {revision} has the parent {parent!r:.40}")
     return parent
-
-
-def _require(db: Path, connection: Connection, revision: int) -> None:
-    if not _exists(connection, revision):
-        raise UserError(f"revision {revision}: the study {db.parent} has revisions 0 to {last_id(connection)}")
-
-
-def _exists(connection: Connection, revision: int) -> bool:
-    if not 0 <= revision < 1 << 62:  # SQLite's integers end at 2^63
-        return False
-    return connection.scalar(select(schema.revisions.c.id).where(schema.revisions.c.id == revision)) is not None
 
 
 def _loose(db: Path, cluster: ClusterId) -> UserError:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from memstudio.facts.gate import Limits
     from memstudio.history.store import Store
     from memstudio.history.values import Revision
+    from memstudio.session.requests import Request
 
 
 class Session:
@@ -344,6 +345,27 @@ class Session:
             settle()
         self.emit(Committed(revision, frozenset(change.cluster for change in changes)))
         return revision
+
+    def request(
+        self,
+        prompt: str,
+        target: str = "",
+        *,
+        phrasings: Sequence[str] | None = None,
+        subject: str | None = None,
+        job: Job | None = None,
+    ) -> Request:
+        """A fact to change, as an edit takes it: `Update((session.request(prompt, target).fact,))`.
+
+        phrasings: those that the editor is to see; None takes those of the bank's fact with that prompt, else drafts at least five.
+        subject: whom the prompt speaks of; None guesses.
+
+        Raises:
+            UserError: an empty prompt, or no encoder on this machine.
+        """
+        from memstudio.session.requests import request
+
+        return request(self, prompt, target, phrasings, subject, job or Job("request"))
 
     def measure(self, revision: int | None = None, *, job: Job | None = None) -> Revision:
         """Measure what a revision (None: the head) did against its parent, and keep that as its receipt.

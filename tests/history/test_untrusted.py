@@ -39,6 +39,8 @@ def read_everything(store: Store) -> None:
         store.revision(revision.id)
         store.diff(0, revision.id)
     store.undo_target()
+    store.names()
+    store.purged()
 
 
 def one_line(act: Callable[[], object]) -> str:
@@ -73,7 +75,11 @@ ROWS = {
     "a head nowhere": "UPDATE refs SET revision = 7 WHERE name = 'head'",
     "a head that is text": "UPDATE refs SET revision = 'x' WHERE name = 'head'",
     "no tip": "DELETE FROM refs WHERE name = 'tip'",
-    "a third ref": "INSERT INTO refs VALUES ('other', 0)",
+    "a name that no one can give": "INSERT INTO refs VALUES ('a b', 0)",
+    "a name for a number": "INSERT INTO refs VALUES ('2', 0)",
+    "a name that points nowhere": "INSERT INTO refs VALUES ('other', 7)",
+    "a purge of no blob": "INSERT INTO purged VALUES ('x', 0.0)",
+    "a purge without a time": "INSERT INTO purged VALUES (lower(hex(zeroblob(32))), 'now')",
     "no bank": "DELETE FROM meta",
     "a digest that is none": "UPDATE meta SET value = 'x' WHERE key = 'bank_digest'",
     "a trigger": "CREATE TRIGGER t AFTER INSERT ON revisions BEGIN DELETE FROM changes; END",

@@ -1,0 +1,175 @@
+"""The tuned method: gradient on the chosen blocks only, with what lives there held where it is.
+
+Loss: mean cross-entropy of the new answers over the phrasings and over corrupted copies of them (words dropped, the subject moved), so
+that a phrasing that the editor never saw is answered too, plus HOLD times the Kullback–Leibler divergence from the distribution
+before the edit at the answer positions of co-resident prompts. It stops by itself once, with the rows rounded to the bank's dtype,
+every phrasing is answered with margin and every held prompt answers as before; after PATIENCE steps the share ENOUGH of them will do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from memstudio.bank.values import ClusterId
+from memstudio.editing.lessons import (
+    Batch,
+    Fitted,
+    Lesson,
+    answer_loss,
+    by_blocks,
+    certain,
+    components,
+    corrupted,
+    make_batch,
+    parts,
+    score_batch,
+    touching,
+)
+
+if TYPE_CHECKING:
+    from memstudio.editing.desk import Desk
+
+LR, BETAS = 8e-3, (0.8, 0.95)
+HOLD = 2.0
+STEPS, CHECK_EVERY = 120, 5
+PATIENCE, ENOUGH = 40, 0.99
+HELD, HELD_A_STEP, COPIES = 512, 40, 2
+CERTAIN = 0.7
+_HURT = 8.0
+
+
+def fit_tuned(desk: Desk, blocks: Sequence[ClusterId], lessons: Sequence[Lesson], held: Sequence[Lesson]) -> Fitted:
+    """Fit the rows of `blocks` to the lessons; `held` are co-resident prompts with the answers that they have now.
+
+    Blocks that no prompt fetches together are fitted apart. Deterministic for the same input on one device; breathes between steps.
+    """
+    start = time.perf_counter()
+    rows: dict[ClusterId, Tensor] = {}
+    notes: list[str] = []
+    steps = 0
+    apart = components(blocks, [*lessons, *held])
+    for number, part in enumerate(apart):
+        desk.job.progress(number, len(apart))
+        tuning = _Tuning(desk, part, touching(part, lessons), touching(part, held))
+        tuning.run()
+        steps += tuning.steps
+        rows |= {cluster: row.detach().cpu() for cluster, row in tuning.rows.items()}
+        if not tuning.settled:
+            names = ", ".join(map(str, part))
+            notes.append(
+                f"{names}: stopped after {tuning.steps} steps with {tuning.taught} of {tuning.lessons} phrasings taught"
+                f" and {tuning.kept} of {tuning.held} held prompts as before"
+            )
+    figures = {"steps": steps, "taught": len(lessons), "held": len(held), "settled": not notes, "seconds": time.perf_counter() - start}
+    return Fitted(rows, tuple(notes), figures)
+
+
+class _Tuning:
+    """Rows under way, and the batches that pull at them."""
+
+    def __init__(self, desk: Desk, blocks: Sequence[ClusterId], lessons: Sequence[Lesson], held: Sequence[Lesson]) -> None:
+        self._desk, self._arm = desk, desk.arm()
+        anchor = self._arm.anchor
+        self._device = anchor.device
+        self._special = frozenset(anchor.tokenizer.all_special_ids)
+        self._random = np.random.default_rng(0)
+        self.rows = {cluster: desk.row(cluster).float().to(self._device).requires_grad_() for cluster in blocks}
+        self._optimizer = torch.optim.Adam(self.rows.values(), lr=LR, betas=BETAS)
+        self._lessons = list(lessons)
+        self._held = _sample(held, HELD, self._random)
+        self._odds = dict.fromkeys(self._held, 1.0)
+        self._lesson_batches = [make_batch(group, self._device) for group in by_blocks(desk, self._lessons)]
+        self._held_batches = [make_batch(part, self._device) for group in by_blocks(desk, self._held) for part in parts(group)]
+        self._before: dict[Lesson, Tensor] = {}
+        self.settled = False
+        self.steps = self.taught = self.kept = 0
+        self.lessons, self.held = len(self._lessons), len(self._held)
+        self._remember()
+
+    def run(self) -> None:
+        """Step until settled, or until STEPS."""
+        while self.steps < STEPS:
+            self._step()
+            self.steps += 1
+            if self.steps % CHECK_EVERY == 0 and self._check():
+                self.settled = True
+                return
+            self._desk.job.breathe()
+
+    @torch.no_grad()
+    def _remember(self) -> None:
+        """The distributions before the edit, at the answer positions of the held prompts."""
+        for batch in self._held_batches:
+            before = score_batch(self._desk, batch, self.rows).log_softmax(-1)
+            self._before.update((lesson, row[-len(lesson.answer) :]) for lesson, row in zip(batch.lessons, before, strict=True))
+            self._desk.job.breathe()
+
+    def _step(self) -> None:
+        copies = [corrupted(lesson, self._random, self._special) for lesson in self._lessons for _ in range(COPIES)]
+        taught, held = self._lessons + copies, self._draw()
+        self._optimizer.zero_grad(set_to_none=True)
+        for group in by_blocks(self._desk, taught):
+            batch = make_batch(group, self._device)
+            torch.autograd.backward(answer_loss(score_batch(self._desk, batch, self.rows), batch.answers).sum() / len(taught))
+        for group in by_blocks(self._desk, held):
+            batch = make_batch(group, self._device)
+            torch.autograd.backward(HOLD * self._divergence(batch).sum() / len(held))
+        self._optimizer.step()
+
+    def _draw(self) -> list[Lesson]:
+        """The held prompts of one step, those that the last check found hurt before others."""
+        if len(self._held) <= HELD_A_STEP:
+            return self._held
+        odds = np.array([self._odds[lesson] for lesson in self._held])
+        rows = self._random.choice(len(self._held), HELD_A_STEP, replace=False, p=odds / odds.sum())
+        return [self._held[row] for row in rows]
+
+    @torch.no_grad()
+    def _check(self) -> bool:
+        """Whether the rounded rows answer as they should."""
+        with self._rounded():
+            scored = [(score_batch(self._desk, batch, self.rows), batch) for batch in self._lesson_batches]
+            self.taught = sum(int(certain(scores, batch.answers, CERTAIN).sum()) for scores, batch in scored)
+            self.kept = 0
+            for batch in self._held_batches:
+                same = ((score_batch(self._desk, batch, self.rows).argmax(-1) == batch.answers) | (batch.answers < 0)).all(-1).tolist()
+                self._odds.update((lesson, 1.0 if kept else _HURT) for lesson, kept in zip(batch.lessons, same, strict=True))
+                self.kept += sum(same)
+        enough = self.held if self.steps < PATIENCE else ENOUGH * self.held
+        return self.taught == self.lessons and self.kept >= enough
+
+    @contextmanager
+    def _rounded(self) -> Iterator[None]:
+        """The rows as they would be kept, for as long as the context lasts."""
+        exact = {cluster: row.data for cluster, row in self.rows.items()}
+        for row in self.rows.values():
+            row.data = row.data.to(self._desk.bank.dtype).float()
+        try:
+            yield
+        finally:
+            for cluster, row in self.rows.items():
+                row.data = exact[cluster]
+
+    def _divergence(self, batch: Batch) -> Tensor:
+        """KL(before ‖ now) [B], the mean over each row's answer."""
+        now = score_batch(self._desk, batch, self.rows).log_softmax(-1)
+        width = now.shape[1]
+        before = torch.stack([F.pad(self._before[lesson], (0, 0, width - len(lesson.answer), 0)) for lesson in batch.lessons])
+        counted = batch.answers >= 0
+        apart = (before.exp() * (before - now)).sum(-1)
+        return torch.where(counted, apart, 0.0).sum(-1) / counted.sum(-1)
+
+
+def _sample(lessons: Sequence[Lesson], count: int, random: np.random.Generator) -> list[Lesson]:
+    if len(lessons) <= count:
+        return list(lessons)
+    return [lessons[row] for row in sorted(random.choice(len(lessons), count, replace=False).tolist())]
+
