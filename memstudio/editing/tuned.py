@@ -37,11 +37,11 @@ from memstudio.editing.lessons import (
 if TYPE_CHECKING:
     from memstudio.editing.desk import Desk
 
-LR, BETAS = 8e-3, (0.8, 0.95)
+LR, BETAS = 6e-3, (0.8, 0.95)
 HOLD = 2.0
 STEPS, CHECK_EVERY = 120, 5
 PATIENCE, ENOUGH = 40, 0.99
-HELD, HELD_A_STEP, COPIES = 512, 40, 2
+HELD, HELD_A_STEP, COPIES = 512, 64, 2
 CERTAIN = 0.7
 _HURT = 8.0
 
@@ -138,6 +138,8 @@ class _Tuning:
         with self._rounded():
             scored = [(score_batch(self._desk, batch, self.rows), batch) for batch in self._lesson_batches]
             self.taught = sum(int(certain(scores, batch.answers, CERTAIN).sum()) for scores, batch in scored)
+            if self.taught < self.lessons and self.steps % (2 * CHECK_EVERY):
+                return False  # the held prompts take longer to look at than the steps in between
             self.kept = 0
             for batch in self._held_batches:
                 same = ((score_batch(self._desk, batch, self.rows).argmax(-1) == batch.answers) | (batch.answers < 0)).all(-1).tolist()

@@ -1,12 +1,18 @@
 """A fact and its scores, frozen."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from memstudio.bank.values import ClusterId, Memory
+from memstudio.facts.statistics import Proportion
 
 Kind = Literal["common", "specific", "guessable"]
 Phrasing = Literal["prompt", "trained", "held_out"]
+Format = Literal["jsonl", "easyedit", "counterfact", "zsre", "csv"]
+Judge = Literal["generation", "teacher-forced", "probability"]
+Answers = Literal["expected", "target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,32 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A record that could not be used: where it starts (line and record count from 1) and why."""
+
+    line: int
+    record: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactFile:
+    """What a file gave. `skipped` keeps the first thousand; `skipped_count` counts all."""
+
+    path: Path
+    format: Format
+    facts: tuple[Fact, ...]
+    skipped: tuple[Skipped, ...]
+    skipped_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
-    """One prompt of one fact, answered by free greedy generation."""
+    """One prompt of one fact, judged. `got` is what stands against `expected`, which holds the target where targets are scored.
+
+    Judged by probability, `expected` is the target and `got` the likelier of it and the fact's own answer; `logprob` and `against`
+    are the summed log-probabilities of the two, None under the other judges.
+    """
 
     fact: str
     kind: Kind
@@ -54,11 +84,16 @@ class Scored:
     route: tuple[ClusterId, ...]
     learned: bool
     """Some trained phrasing of the fact fetches the same deepest block."""
+    logprob: float | None = None
+    against: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Accuracies are over the trained phrasings (prompt included) unless said otherwise; None where nothing was counted."""
+    """Accuracies are over the trained phrasings (prompt included) unless said otherwise; None where nothing was counted.
+
+    proportions: the same shares by name with their counts and intervals; `left_out`: facts without the answer that was asked for.
+    """
 
     memory: Memory
     revision: int
@@ -70,3 +105,7 @@ class Scores:
     agreement: dict[int, float | None]
     facts: tuple[Scored, ...]
     seconds: float
+    judge: Judge = "generation"
+    answers: Answers = "expected"
+    proportions: Mapping[str, Proportion] = field(default_factory=dict)
+    left_out: int = 0

@@ -132,4 +132,3 @@ def _scrub(db: Path, connection: Connection, gone: Collection[str]) -> int:
             connection.execute(rows.update().where(rows.c.id == row.id).values(receipt=dump_receipt(kept), title=title))
             count += 1
     return count
-

@@ -253,6 +253,7 @@ class Store(Reading):
         except OSError as error:
             raise UserError(f"{self._blobs}: cannot be written ({error.strerror}): mend the folder's permissions") from error
 
+
 def _point(writer: Connection, *, head: int, tip: int) -> None:
     for name, revision in (("head", head), ("tip", tip)):
         writer.execute(schema.refs.update().where(schema.refs.c.name == name).values(revision=revision))
