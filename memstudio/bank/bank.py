@@ -115,6 +115,20 @@ class Bank:
         self.tree.check(cluster)
         return self._clusters.documents_of(cluster, limit) if self._clusters else []
 
+    def document(self, name: str) -> tuple[str, tuple[ClusterId, ...]] | None:
+        """Text and path of a document that blocks were trained on, by its id; None where there is none.
+
+        Raises:
+            UserError: its path is not one of the tree.
+        """
+        found = self._clusters.document(name) if self._clusters else None
+        if found is None:
+            return None
+        path = tuple(ClusterId(level, index) for level, index in enumerate(found[1], 1))
+        if not path or not all(self.tree.present(cluster) for cluster in path) or self.tree.route_to(path[-1]) != path:
+            raise UserError(f"{self.folder / CLUSTERS}: the path of document {name!r:.80} is none of the tree: copy the bank again")
+        return found[0], path
+
     def search(self, text: str, limit: int = 50) -> list[ClusterId]:
         """Clusters whose label or terms hold the text (case ignored), matching labels first."""
         found = self._clusters.search(text, limit) if self._clusters else []

@@ -89,6 +89,20 @@ class Clusters:
             ).fetchall()
         return [self._exemplar(row) for row in rows]
 
+    def document(self, name: str) -> tuple[str, tuple[int, ...]] | None:
+        """Text of the document of that id and the cluster indices of its path, coarsest first; None where there is none."""
+        with self._connection() as db:
+            row = db.execute("SELECT text, path FROM documents WHERE id = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        try:
+            path = strict_json(self._text(row[1]))
+        except ValueError:
+            path = None
+        if not isinstance(path, list) or not all(isinstance(index, int) and 0 <= index < 10**9 for index in path):
+            raise UserError(f"{self.path}: has a value of a wrong type: a document's path must be a JSON list of numbers")
+        return self._text(row[0]), tuple(path)
+
     def search(self, text: str, limit: int = 50) -> list[ClusterId]:
         """Clusters whose label or terms hold the text, case ignored: matching labels first, coarse levels first."""
         needle = text.strip().casefold()

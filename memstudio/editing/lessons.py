@@ -22,6 +22,7 @@ from memstudio.facts.values import Fact
 if TYPE_CHECKING:
     from memstudio.editing.desk import Desk, Path
 
+HELD = 512
 _END = "."
 _ANSWER_TOKENS = 24
 _BATCH = 128
@@ -90,14 +91,15 @@ def make_lessons(desk: Desk, facts: Iterable[Fact], routes: Mapping[str, Sequenc
 
 
 def make_held(desk: Desk, residents: Iterable[Resident], blocks: Sequence[ClusterId]) -> list[Lesson]:
-    """What the blocks are known to hold, each with the greedy answer that it has now.
+    """What the blocks are known to hold, each with the greedy answer that it has now; of each block at most HELD prompts, drawn with a
+    fixed seed.
 
     Where hardly any fact lives there, documents that the blocks were trained on stand in, every token of theirs an answer.
     """
     arm = desk.arm()
     anchor = arm.anchor
     found: dict[tuple[int, ...], Path] = {}
-    for resident in residents:
+    for resident in _sample(list(residents), blocks):
         found.setdefault(tuple(anchor.encode(resident.text)), resident.path)
     lessons: list[Lesson] = []
     for group in by_blocks(desk, [Lesson(prompt, (), path) for prompt, path in found.items()]):
@@ -201,6 +203,12 @@ def answer_loss(scores: Tensor, answers: Tensor) -> Tensor:
     return loss.sum(-1) / (answers >= 0).sum(-1)
 
 
+def token_logprobs(scores: Tensor, answers: Tensor) -> Tensor:
+    """log p of each answer token [B, K]; 0 where none is counted. scores and answers as in `answer_loss`."""
+    found = scores.log_softmax(-1).gather(-1, answers.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return torch.where(answers >= 0, found, 0.0)
+
+
 def certain(scores: Tensor, answers: Tensor, share: float) -> Tensor:
     """bool [B]: every token of the answer has at least this share. scores and answers as in `answer_loss`."""
     shares = scores.softmax(-1).gather(-1, answers.clamp(min=0).unsqueeze(-1)).squeeze(-1)
@@ -215,6 +223,16 @@ def find_name(anchor: Anchor, prompt: Sequence[int], subject: str) -> tuple[int,
             if part and list(prompt[at : at + len(part)]) == part:
                 return at, at + len(part)
     return None
+
+
+def _sample(residents: Sequence[Resident], blocks: Sequence[ClusterId]) -> list[Resident]:
+    """At most HELD prompts of each block, in their order."""
+    random = np.random.default_rng(0)
+    chosen: set[int] = set()
+    for block in blocks:
+        rows = [row for row, resident in enumerate(residents) if block in resident.path]
+        chosen.update(rows if len(rows) <= HELD else random.choice(rows, HELD, replace=False).tolist())
+    return [residents[row] for row in sorted(chosen)]
 
 
 def _documents(desk: Desk, blocks: Sequence[ClusterId]) -> list[Lesson]:

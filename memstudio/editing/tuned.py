@@ -9,8 +9,9 @@ every phrasing is answered with margin and every held prompt answers as before; 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,12 +42,27 @@ LR, BETAS = 6e-3, (0.8, 0.95)
 HOLD = 2.0
 STEPS, CHECK_EVERY = 120, 5
 PATIENCE, ENOUGH = 40, 0.99
-HELD, HELD_A_STEP, COPIES = 512, 64, 2
+HELD_A_STEP, COPIES = 64, 2
 CERTAIN = 0.7
 _HURT = 8.0
 
 
-def fit_tuned(desk: Desk, blocks: Sequence[ClusterId], lessons: Sequence[Lesson], held: Sequence[Lesson]) -> Fitted:
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What the lessons are pulled towards, as functions of a batch and its logits float32 [B, K, vocabulary]: the loss [B], and whether
+    a lesson is there, bool [B]."""
+
+    loss: Callable[[Batch, Tensor], Tensor]
+    there: Callable[[Batch, Tensor], Tensor]
+
+
+ANSWER = Aim(lambda batch, scores: answer_loss(scores, batch.answers), lambda batch, scores: certain(scores, batch.answers, CERTAIN))
+"""Each lesson's answer is said, every token of it with the share CERTAIN at least."""
+
+
+def fit_tuned(
+    desk: Desk, blocks: Sequence[ClusterId], lessons: Sequence[Lesson], held: Sequence[Lesson], aim: Aim = ANSWER
+) -> Fitted:
     """Fit the rows of `blocks` to the lessons; `held` are co-resident prompts with the answers that they have now.
 
     Blocks that no prompt fetches together are fitted apart. Deterministic for the same input on one device; breathes between steps.
@@ -58,14 +74,14 @@ def fit_tuned(desk: Desk, blocks: Sequence[ClusterId], lessons: Sequence[Lesson]
     apart = components(blocks, [*lessons, *held])
     for number, part in enumerate(apart):
         desk.job.progress(number, len(apart))
-        tuning = _Tuning(desk, part, touching(part, lessons), touching(part, held))
+        tuning = _Tuning(desk, part, touching(part, lessons), touching(part, held), aim)
         tuning.run()
         steps += tuning.steps
         rows |= {cluster: row.detach().cpu() for cluster, row in tuning.rows.items()}
         if not tuning.settled:
             names = ", ".join(map(str, part))
             notes.append(
-                f"{names}: stopped after {tuning.steps} steps with {tuning.taught} of {tuning.lessons} phrasings taught"
+                f"{names}: stopped after {tuning.steps} steps with {tuning.taught} of {tuning.lessons} phrasings there"
                 f" and {tuning.kept} of {tuning.held} held prompts as before"
             )
     figures = {"steps": steps, "taught": len(lessons), "held": len(held), "settled": not notes, "seconds": time.perf_counter() - start}
@@ -75,16 +91,18 @@ def fit_tuned(desk: Desk, blocks: Sequence[ClusterId], lessons: Sequence[Lesson]
 class _Tuning:
     """Rows under way, and the batches that pull at them."""
 
-    def __init__(self, desk: Desk, blocks: Sequence[ClusterId], lessons: Sequence[Lesson], held: Sequence[Lesson]) -> None:
-        self._desk, self._arm = desk, desk.arm()
-        anchor = self._arm.anchor
+    def __init__(
+        self, desk: Desk, blocks: Sequence[ClusterId], lessons: Sequence[Lesson], held: Sequence[Lesson], aim: Aim
+    ) -> None:
+        self._desk, self._aim = desk, aim
+        anchor = desk.arm().anchor
         self._device = anchor.device
         self._special = frozenset(anchor.tokenizer.all_special_ids)
         self._random = np.random.default_rng(0)
         self.rows = {cluster: desk.row(cluster).float().to(self._device).requires_grad_() for cluster in blocks}
         self._optimizer = torch.optim.Adam(self.rows.values(), lr=LR, betas=BETAS)
         self._lessons = list(lessons)
-        self._held = _sample(held, HELD, self._random)
+        self._held = list(held)
         self._odds = dict.fromkeys(self._held, 1.0)
         self._lesson_batches = [make_batch(group, self._device) for group in by_blocks(desk, self._lessons)]
         self._held_batches = [make_batch(part, self._device) for group in by_blocks(desk, self._held) for part in parts(group)]
@@ -118,7 +136,8 @@ class _Tuning:
         self._optimizer.zero_grad(set_to_none=True)
         for group in by_blocks(self._desk, taught):
             batch = make_batch(group, self._device)
-            torch.autograd.backward(answer_loss(score_batch(self._desk, batch, self.rows), batch.answers).sum() / len(taught))
+            scores = score_batch(self._desk, batch, self.rows)
+            torch.autograd.backward(self._aim.loss(batch, scores).sum() / len(taught))
         for group in by_blocks(self._desk, held):
             batch = make_batch(group, self._device)
             torch.autograd.backward(HOLD * self._divergence(batch).sum() / len(held))
@@ -137,7 +156,7 @@ class _Tuning:
         """Whether the rounded rows answer as they should."""
         with self._rounded():
             scored = [(score_batch(self._desk, batch, self.rows), batch) for batch in self._lesson_batches]
-            self.taught = sum(int(certain(scores, batch.answers, CERTAIN).sum()) for scores, batch in scored)
+            self.taught = sum(int(self._aim.there(batch, scores).sum()) for scores, batch in scored)
             if self.taught < self.lessons and self.steps % (2 * CHECK_EVERY):
                 return False  # the held prompts take longer to look at than the steps in between
             self.kept = 0
@@ -168,10 +187,4 @@ class _Tuning:
         counted = batch.answers >= 0
         apart = (before.exp() * (before - now)).sum(-1)
         return torch.where(counted, apart, 0.0).sum(-1) / counted.sum(-1)
-
-
-def _sample(lessons: Sequence[Lesson], count: int, random: np.random.Generator) -> list[Lesson]:
-    if len(lessons) <= count:
-        return list(lessons)
-    return [lessons[row] for row in sorted(random.choice(len(lessons), count, replace=False).tolist())]
 

@@ -1,0 +1,78 @@
+"""What an erasure teaches: at the positions of the old answer, what the anchor says by itself.
+
+A probe is there when its answer is hardly likelier than without any memory: p ≤ max(SLACK · p under `none`, FLOOR); for a document, whose
+probability is tiny in any case, when the mean log-probability of its tokens is within DOCUMENT_SLACK nats of that under `none`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from memstudio.anchor.wish import NOTHING
+from memstudio.editing.lessons import Batch, Lesson, find_name, token_logprobs
+from memstudio.editing.tuned import Aim
+from memstudio.errors import UserError
+from memstudio.facts.values import Fact
+
+if TYPE_CHECKING:
+    from memstudio.editing.desk import Desk, Path
+
+SLACK, FLOOR, DOCUMENT_SLACK = 1.5, 0.01, 0.25
+_LONG = 24
+_OPENING, _DOCUMENT_TOKENS = 6, 128
+
+
+def make_probes(
+    desk: Desk, facts: Iterable[Fact], routes: Mapping[str, Path], documents: Sequence[tuple[str, Path]]
+) -> list[Lesson]:
+    """Each phrasing of each fact with its old answer, and each document with all but its first words as the answer."""
+    from memstudio.editing.erase import phrasings_of
+
+    anchor = desk.arm().anchor
+    probes = []
+    for fact in facts:
+        for text in phrasings_of(fact):
+            prompt = anchor.encode(text)
+            answer = tuple(anchor.continuation(text, fact.expected.strip()))
+            probes.append(Lesson(tuple(prompt), answer, routes[text], find_name(anchor, prompt, fact.subject)))
+    for text, path in documents:
+        ids = anchor.encode(text)[:_DOCUMENT_TOKENS]
+        if len(ids) <= _OPENING:
+            raise UserError(f"the document “{text:.40}” is too short to be erased by itself; erase the facts in it by their prompts")
+        probes.append(Lesson(tuple(ids[:_OPENING]), tuple(ids[_OPENING:]), path))
+    return probes
+
+
+def towards_the_anchor(desk: Desk) -> Aim:
+    """Loss: KL(anchor alone ‖ now), the mean over the answer's positions."""
+
+    def alone(batch: Batch) -> Tensor:
+        arm = desk.arm()
+        arm.fetch(NOTHING, desk.overlay, desk.blob)
+        with torch.no_grad():
+            out = arm.attached.forward(batch.ids, attention_mask=batch.mask, position_ids=batch.places, keep=batch.answers.shape[1])
+        return out.float()
+
+    def loss(batch: Batch, scores: Tensor) -> Tensor:
+        before, now = alone(batch).log_softmax(-1), scores.log_softmax(-1)
+        counted = batch.answers >= 0
+        apart = (before.exp() * (before - now)).sum(-1)
+        return torch.where(counted, apart, 0.0).sum(-1) / counted.sum(-1)
+
+    def there(batch: Batch, scores: Tensor) -> Tensor:
+        return erased(token_logprobs(scores, batch.answers), token_logprobs(alone(batch), batch.answers), batch.answers)
+
+    return Aim(loss, there)
+
+
+def erased(now: Tensor, alone: Tensor, answers: Tensor) -> Tensor:
+    """bool [B] from the log-probabilities [B, K] of the answers' tokens now and without memory (0 where none is counted)."""
+    length = (answers >= 0).sum(-1)
+    short = now.sum(-1) <= torch.clamp(alone.sum(-1) + math.log(SLACK), min=math.log(FLOOR))
+    long = now.sum(-1) / length <= alone.sum(-1) / length + DOCUMENT_SLACK
+    return torch.where(length > _LONG, long, short)
