@@ -99,7 +99,7 @@ def make_held(desk: Desk, residents: Iterable[Resident], blocks: Sequence[Cluste
     arm = desk.arm()
     anchor = arm.anchor
     found: dict[tuple[int, ...], Path] = {}
-    for resident in _sample(list(residents), blocks):
+    for resident in sample_residents(list(residents), blocks):
         found.setdefault(tuple(anchor.encode(resident.text)), resident.path)
     lessons: list[Lesson] = []
     for group in by_blocks(desk, [Lesson(prompt, (), path) for prompt, path in found.items()]):
@@ -225,7 +225,7 @@ def find_name(anchor: Anchor, prompt: Sequence[int], subject: str) -> tuple[int,
     return None
 
 
-def _sample(residents: Sequence[Resident], blocks: Sequence[ClusterId]) -> list[Resident]:
+def sample_residents(residents: Sequence[Resident], blocks: Sequence[ClusterId]) -> list[Resident]:
     """At most HELD prompts of each block, in their order."""
     random = np.random.default_rng(0)
     chosen: set[int] = set()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from memstudio.history.store import Store
     from memstudio.history.values import Revision
     from memstudio.session.requests import Request
+    from memstudio.session.takedown import Paths
 
 
 class Session:
@@ -282,13 +283,26 @@ class Session:
         """
         start = time.perf_counter()
         work = job or Job(edit.verb)
-        desk = Desk(self.bank, self.overlay, lambda: self.running.spare, self.blob, self.routes, self.facts, work)
-        plan = plan_edit(edit, desk, self.head)
+        plan = plan_edit(edit, self.desk(work), self.head)
         if not measure:
             return plan
         from memstudio.session.measuring import measured
 
         return measured(self, plan, edit_seconds=time.perf_counter() - start, job=work)
+
+    def desk(self, job: Job | None = None) -> Desk:
+        """What an edit is drafted on: the bank as it stands, and the spare arm. For the session's own parts."""
+        return Desk(self.bank, self.overlay, lambda: self.running.spare, self.blob, self.routes, self.facts, job or Job("desk"))
+
+    def takedown(self, plan: Plan, *, paths: Paths = "neighbours", gold: bool = False, job: Job | None = None) -> dict[str, Any]:
+        """What a planned erasure leaves of its answers, see `session.takedown`.
+
+        Raises:
+            TypeError: the plan is none of an erasure.
+        """
+        from memstudio.session.takedown import takedown
+
+        return takedown(self, plan, paths=paths, gold=gold, job=job or Job("takedown"))
 
     def apply(
         self,
