@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from memstudio import __version__
-from memstudio.cli import edits, facts, makes, reads, show, windows
-from memstudio.errors import UserError
+from memstudio.cli import edits, facts, makes, reads, rewriting, show, windows
+from memstudio.errors import Refused, UserError
 
 app = typer.Typer(
     name="memstudio",
@@ -31,6 +31,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "trace": reads.trace,
     "prune": edits.prune,
     "restore": edits.restore,
+    "update": rewriting.update,
+    "erase": rewriting.erase,
     "facts": facts.facts,
     "log": edits.log,
     "undo": edits.undo,
@@ -59,13 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(_with_verb(words), prog_name="memstudio", standalone_mode=False)
     except UserError as error:
         show.note(_one_line(str(error)))
-        return 2
+        return 1 if isinstance(error, Refused) else 2
     except typer.TyperException as error:
         show.note(f"{_one_line(error.format_message())} (see memstudio {_help_for(words)}--help)")
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        show.note("interrupted")
-        return 130
+        show.note("interrupted; a study stays as it was before this call")
+        return 2
     return status if isinstance(status, int) else 0
 
 

@@ -1,7 +1,7 @@
-"""The verb facts: how much of what it should know a bank answers, by kind, by phrasing, by depth."""
+"""The verb facts: how much of what it should know a bank answers, by kind, by phrasing, by depth; and fact files from one format to another."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,8 +22,19 @@ from memstudio.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from memstudio.facts.values import Fact, Scores
+    from memstudio.facts.statistics import Proportion
+    from memstudio.facts.values import Fact, FactFile, Scores
     from memstudio.session import Session
+
+JudgeName = Literal["generation", "teacher-forced", "probability"]
+FormatName = Literal["jsonl", "easyedit", "counterfact", "zsre", "csv"]
+
+PROTOCOLS: dict[JudgeName, str] = {
+    "generation": "free greedy generation up to the first full stop or line end",
+    "teacher-forced": "teacher-forced: each token of the true answer is the likeliest after the true ones before it; flatters editors",
+    "probability": "probability: the target's summed log-probability is above the expected answer's (not divided by length)",
+}
+_SHOWN = 5
 
 
 def facts(
@@ -45,8 +56,14 @@ def facts(
         typer.Option("--hide-best", metavar="LEVEL", help="Hide, for each prompt, its own cluster of this level.", show_default=False),
     ] = None,
     revision: Annotated[
-        int | None, typer.Option("--revision", metavar="R", help="The study at this revision.", show_default=False)
+        str | None, typer.Option("--revision", metavar="R", help="The study at this revision.", show_default=False)
     ] = None,
+    judge: Annotated[JudgeName, typer.Option("--judge", help="How an answer is judged; only generation is what a user would see.")] = "generation",
+    target: Annotated[bool, typer.Option("--target", help="Score against each fact's target instead of what is expected.")] = False,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="OUT", help="Write the chosen facts to a new file and score nothing.", show_default=False)
+    ] = None,
+    format: Annotated[FormatName, typer.Option("--format", help="The format of --write.")] = "jsonl",  # noqa: A002
     study: StudyOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "float32",
@@ -54,33 +71,87 @@ def facts(
     encoder: EncoderOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Score facts by free greedy generation."""
+    """Score facts, by free greedy generation unless another judge is named; or write them in another format."""
     if staircase and (memory != "fetched" or levels is not None):
         raise typer.BadParameter("--staircase goes through the levels of fetched memory itself; leave --memory and --levels out")
+    if target and judge == "probability":
+        raise typer.BadParameter("--judge probability compares the target with what is expected itself; leave --target out")
     with reading(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder) as session:
-        chosen = _chosen(session, file, relation, kind, prompts_only)
+        source = None if file is None else read_or_say(file)
+        chosen = _chosen(session, source, relation, kind, prompts_only)
+        if write is not None:
+            _write(write, chosen, format, source, json)
+            return
         passed = clusters_of(hide)
         for cluster in passed:
             session.bank.tree.check(cluster)
+        asked: dict[str, Any] = {
+            "hide": frozenset(passed),
+            "hide_best": hide_best,
+            "revision": None if revision is None else revision_of(session, revision),
+            "judge": judge,
+            "answers": "target" if target else "expected",
+        }
         loaded(session)
-        asked: dict[str, Any] = {"hide": passed, "hide_best": hide_best, "revision": revision}
-        scores = session.score(chosen, memory=memory, levels=levels, **asked)
+        scores = _score(session, chosen, memory=memory, levels=levels, **asked)
         steps = _staircase(session, chosen, scores, asked) if staircase else None
     relations = {fact.id: fact.relation for fact in chosen}
     if json:
-        show.print_json(_payload(scores, relations, steps))
+        show.print_json(_payload(scores, relations, steps, source))
         return
     _show(scores, steps)
 
 
-def _chosen(session: "Session", file: Path | None, relation: str | None, kind: str | None, prompts_only: bool) -> "list[Fact]":
+def read_or_say(path: Path) -> "FactFile":
+    """A fact file, with what could not be used said on stderr: how many records, and the first of them."""
+    from memstudio.facts.read import read_fact_file
+
+    found = read_fact_file(path)
+    if found.skipped_count:
+        show.note(f"{path}: {found.skipped_count} of {found.skipped_count + len(found.facts)} records cannot be used ({found.format})")
+        for skipped in found.skipped[:_SHOWN]:
+            show.note(f"  line {skipped.line}: {skipped.reason}")
+        if found.skipped_count > _SHOWN:
+            show.note(f"  and {found.skipped_count - _SHOWN} more; --json lists them")
+    return found
+
+
+def revision_of(session: "Session", text: str) -> int:
+    """A revision by its number.
+
+    Raises:
+        UserError: it is none of the study's.
+    """
+    from memstudio.errors import UserError
+
+    try:
+        number = int(text)
+    except ValueError:
+        raise UserError(f"revision {text!r}: write its number, as `memstudio log` prints it") from None
+    if number != session.head:
+        session.store.revision(number)
+    return number
+
+
+def interval(found: "Proportion") -> str:
+    """A 95% interval for people, in percent; a dash where nothing was counted."""
+    return "–" if found.low is None or found.high is None else f"{100 * found.low:.1f}–{100 * found.high:.1f}%"
+
+
+def _score(session: "Session", chosen: "list[Fact]", **asked: Any) -> "Scores":
+    from memstudio.jobs import Job
+    from memstudio.session.scoring import score
+
+    return score(session, chosen, job=Job("score"), **asked)
+
+
+def _chosen(session: "Session", source: "FactFile | None", relation: str | None, kind: str | None, prompts_only: bool) -> "list[Fact]":
     import dataclasses
 
     from memstudio.errors import UserError
-    from memstudio.facts.read import read_facts
 
-    known = read_facts(file) if file is not None else session.facts()
-    where = file or session.bank.folder
+    known = list(source.facts) if source is not None else session.facts()
+    where = source.path if source is not None else session.bank.folder
     if not known:
         raise UserError(f"{where}: has no facts to score; name a facts file")
     chosen = [
@@ -94,16 +165,39 @@ def _chosen(session: "Session", file: Path | None, relation: str | None, kind: s
     return [dataclasses.replace(fact, phrasings=(), held_out=()) for fact in chosen] if prompts_only else chosen
 
 
+def _write(path: Path, facts: "list[Fact]", name: FormatName, source: "FactFile | None", json: bool) -> None:
+    from memstudio.errors import UserError
+    from memstudio.facts.write import write_facts
+
+    if path.exists():
+        raise UserError(f"{path}: is there already; name a new file")
+    write_facts(path, facts, format=name)
+    if json:
+        show.print_json({"path": path, "format": name, "count": len(facts), **_skipped(source)})
+    else:
+        show.say(f"{len(facts)} facts written to {path} as {name}")
+
+
+def _skipped(source: "FactFile | None") -> dict[str, Any]:
+    """What of the file could not be used: all counted, the first thousand listed."""
+    if source is None:
+        return {"skipped": [], "skipped_count": 0}
+    listed = [{"line": skipped.line, "record": skipped.record, "reason": skipped.reason} for skipped in source.skipped]
+    return {"skipped": listed, "skipped_count": source.skipped_count}
+
+
 def _plain(relation: str) -> str:
     return relation.casefold().replace("-", " ").replace("_", " ").strip()
 
 
 def _staircase(session: "Session", chosen: "list[Fact]", whole: "Scores", asked: dict[str, Any]) -> "list[Scores]":
     depth = session.bank.tree.depth
-    return [*(session.score(chosen, levels=level, **asked) for level in range(depth)), whole]
+    return [*(_score(session, chosen, memory="fetched", levels=level, **asked) for level in range(depth)), whole]
 
 
-def _payload(scores: "Scores", relations: dict[str, str], steps: "list[Scores] | None") -> dict[str, Any]:
+def _payload(
+    scores: "Scores", relations: dict[str, str], steps: "list[Scores] | None", source: "FactFile | None"
+) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "memory": scores.memory,
         "revision": scores.revision,
@@ -114,11 +208,25 @@ def _payload(scores: "Scores", relations: dict[str, str], steps: "list[Scores] |
         "by_phrasing": scores.by_phrasing,
         "held_out_learned": scores.held_out_learned,
         "agreement": scores.agreement,
+        "proportions": _counts(scores),
+        "judge": scores.judge,
+        "protocol": PROTOCOLS[scores.judge],
+        "answers": scores.answers,
+        "left_out": scores.left_out,
+        "mean_logprob": _mean_logprobs(scores),
+        "format": None if source is None else source.format,
+        **_skipped(source),
         "seconds": scores.seconds,
     }
     if steps is not None:
         payload["staircase"] = [
-            {"levels": level, "accuracy": step.accuracy, "by_kind": step.by_kind, "seconds": step.seconds}
+            {
+                "levels": level,
+                "accuracy": step.accuracy,
+                "by_kind": step.by_kind,
+                "proportions": _counts(step),
+                "seconds": step.seconds,
+            }
             for level, step in enumerate(steps)
         ]
     payload["facts"] = [
@@ -133,28 +241,58 @@ def _payload(scores: "Scores", relations: dict[str, str], steps: "list[Scores] |
             "correct": row.correct,
             "route": row.route,
             "learned": row.learned,
+            "logprob": row.logprob,
+            "against": row.against,
         }
         for row in scores.facts
     ]
     return payload
 
 
+def _counts(scores: "Scores") -> dict[str, Any]:
+    return {name: found.json() for name, found in scores.proportions.items()}
+
+
+def _mean_logprobs(scores: "Scores") -> dict[str, float] | None:
+    """Mean over the prompts of the summed log-probability of the target and of what is expected; None under the other judges."""
+    rows = [(row.logprob, row.against) for row in scores.facts if row.logprob is not None and row.against is not None]
+    if not rows:
+        return None
+    return {"target": sum(row[0] for row in rows) / len(rows), "expected": sum(row[1] for row in rows) / len(rows)}
+
+
 def _show(scores: "Scores", steps: "list[Scores] | None") -> None:
     place = f"memory {scores.memory}, revision {scores.revision}"
     show.say(f"{scores.count} facts, {len(scores.facts)} prompts, {place}, {scores.seconds:.1f} s")
-    rows = [
-        ("all", show.percent(scores.accuracy)),
-        *((kind, show.percent(share)) for kind, share in scores.by_kind.items()),
-        ("trained phrasings", show.percent(scores.by_phrasing["trained"])),
-        ("held-out phrasings", show.percent(scores.by_phrasing["held_out"])),
-        ("held-out, where a block that learned the fact is fetched", show.percent(scores.held_out_learned)),
-    ]
-    show.table("right answers", ("facts", "share"), rows, right=(1,))
+    show.say(f"judged by {PROTOCOLS[scores.judge]}{', against the targets' if scores.answers == 'target' else ''}")
+    if scores.left_out:
+        show.note(f"{scores.left_out} facts have no such answer and are left out")
+    names = {
+        "all": "accuracy",
+        **{kind: f"by_kind.{kind}" for kind in scores.by_kind},
+        "trained phrasings": "trained",
+        "held-out phrasings": "held_out",
+        "held-out, where a block that learned the fact is fetched": "held_out_learned",
+    }
+    rows = [(shown, *_cells(scores.proportions[name])) for shown, name in names.items()]
+    means = _mean_logprobs(scores)
+    show.table("target above expected" if means else "right answers", ("prompts", *_HEADS), rows, right=(1, 2, 3))
+    if means:
+        show.say(f"mean log-probability: target {means['target']:.3f}, expected {means['expected']:.3f}")
     if steps is not None:
         named = ["none", *(f"level 1–{level}" if level > 1 else "level 1" for level in range(1, len(steps)))]
         stairs = [
-            (name, *(show.percent(step.by_kind[kind]) for kind in scores.by_kind)) for name, step in zip(named, steps, strict=True)
+            (name, kind, *_cells(step.proportions[f"by_kind.{kind}"]))
+            for name, step in zip(named, steps, strict=True)
+            for kind in scores.by_kind
         ]
-        show.table("staircase", ("fetched", *scores.by_kind), stairs, right=(1, 2))
-    agreement = [(level, show.percent(share)) for level, share in scores.agreement.items()]
-    show.table("two phrasings of one fact agree", ("level", "share"), agreement, right=(0, 1))
+        show.table("staircase", ("fetched", "kind", *_HEADS), stairs, right=(2, 3, 4))
+    agreement = [(level, *_cells(scores.proportions[f"agreement.{level}"])) for level in scores.agreement]
+    show.table("two phrasings of one fact agree", ("level", "share", "pairs", _HEADS[2]), agreement, right=(0, 1, 2, 3))
+
+
+_HEADS = ("share", "n", "95% interval")
+
+
+def _cells(found: "Proportion") -> tuple[str, int, str]:
+    return show.percent(found.share), found.n, interval(found)

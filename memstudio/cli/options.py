@@ -83,11 +83,11 @@ def reading(
 
 
 @contextlib.contextmanager
-def editing(bank: str, *, study: Path | None = None) -> Iterator["Session"]:
+def editing(bank: str, *, study: Path | None = None, device: Device = "auto", encoder: Path | None = None) -> Iterator["Session"]:
     """A session whose edits are kept: in `study`, else the study that was named as BANK, else the bank's default study."""
     from memstudio.session import open_session, study_for
 
-    with open_session(bank, study=study_for(bank, study)) as session:
+    with open_session(bank, study=study_for(bank, study), device=device, encoder=encoder) as session:
         yield session
 
 
@@ -108,12 +108,12 @@ def revisiting(study: str, *, folder: Path | None = None, readonly: bool = False
 
 
 @contextlib.contextmanager
-def planning(bank: str, *, study: Path | None = None) -> Iterator["Session"]:
+def planning(bank: str, *, study: Path | None = None, device: Device = "auto", encoder: Path | None = None) -> Iterator["Session"]:
     """A session for a dry run: the head of the study that an edit would go to, or the bank as shipped where there is none yet."""
     from memstudio.session import open_session, study_for
 
     folder = study_for(bank, study)
-    with open_session(bank, study=folder if _begun(folder) else None, readonly=True) as session:
+    with open_session(bank, study=folder if _begun(folder) else None, readonly=True, device=device, encoder=encoder) as session:
         yield session
 
 

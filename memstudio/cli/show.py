@@ -1,12 +1,17 @@
 """What the shell prints: one JSON object for scripts, rich tables and plain lines for people. The only place that writes to stdout."""
 
+import contextlib
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from memstudio.jobs import Job
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -48,6 +53,20 @@ def say(line: str = "", *, end: str = "\n") -> None:
 def note(line: str) -> None:
     """A line beside the result, on stderr, so that it never mixes with JSON."""
     typer.echo(f"memstudio: {line}", err=True)
+
+
+@contextlib.contextmanager
+def progress(title: str) -> Iterator["Job"]:
+    """A job whose progress shows on stderr while it runs, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from memstudio.jobs import Job
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+        yield Job(title, on_progress=lambda job: bar.update(task, completed=job.done, total=job.total))
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> None:

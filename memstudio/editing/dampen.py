@@ -38,7 +38,7 @@ def fit_dampened(desk: Desk, blocks: Sequence[ClusterId], probes: Sequence[Lesso
     for alpha in ALPHAS:
         new = {c: dampened(row.detach(), forget[c], known[c], alpha).to(desk.bank.dtype).float() for c, row in rows.items()}
         with torch.no_grad():
-            gone = sum(int(there(batch, score_batch(desk, batch, new)).sum()) for batch in batches)
+            gone = sum(int(there(batch, score_batch(desk, batch, new), False).sum()) for batch in batches)
         desk.job.breathe()
         if gone == len(probes):
             break

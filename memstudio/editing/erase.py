@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from memstudio.bank.values import Change, ClusterId
+from memstudio.bank.values import ClusterId
 from memstudio.editing.plan import Draft
 from memstudio.editing.reach import has_own_block, reached, residents, shared
 from memstudio.errors import UserError
@@ -63,8 +63,8 @@ class Erase:
             UserError: nothing is named, no such document, a fact without an answer, a fact whose route has no block.
         """
         from memstudio.editing.dampen import fit_dampened
-        from memstudio.editing.forget import make_probes, towards_the_anchor
-        from memstudio.editing.lessons import make_held
+        from memstudio.editing.forget import known_alone, make_probes, towards_the_anchor
+        from memstudio.editing.lessons import changed, make_held
         from memstudio.editing.tuned import fit_tuned
 
         facts = all_facts(self, desk.bank, desk.facts())
@@ -81,16 +81,12 @@ class Erase:
             fitted = fit_tuned(desk, blocks, taught, held, towards_the_anchor(desk))
         else:
             fitted = fit_dampened(desk, blocks, taught, held)
-        changes = tuple(
-            change
-            for cluster, row in sorted(fitted.rows.items())
-            if (change := Change(cluster, desk.state(cluster), desk.keep(cluster, row))).before != change.after
-        )
+        changes = changed(desk, fitted.rows)
         if not changes:
-            raise UserError(f"{self.title}: the blocks hold none of it already; nothing was changed")
+            raise UserError(f"{self.title}: the blocks add nothing to these answers; nothing was changed")
         down = {"facts": [fact.id for fact in facts], "documents": list(self.documents)}
         figures = {"method": self.method, "where": self.where, "taken_down": down, **fitted.figures}
-        return Draft(changes, desk.tensors, fitted.notes, figures)
+        return Draft(changes, desk.tensors, (*fitted.notes, *known_alone(desk, probes)), figures)
 
     def _blocks(self, desk: Desk, paths: Sequence[Path]) -> tuple[ClusterId, ...]:
         bank, overlay = desk.bank, desk.overlay

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from memstudio.anchor.wish import NOTHING
-from memstudio.editing.lessons import Batch, Lesson, find_name, token_logprobs
+from memstudio.editing.lessons import Batch, Lesson, find_name, make_batch, parts, token_logprobs
 from memstudio.editing.tuned import Aim
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
@@ -51,23 +51,34 @@ def make_probes(
 def towards_the_anchor(desk: Desk) -> Aim:
     """Loss: KL(anchor alone ‖ now), the mean over the answer's positions."""
 
-    def alone(batch: Batch) -> Tensor:
-        arm = desk.arm()
-        arm.fetch(NOTHING, desk.overlay, desk.blob)
-        with torch.no_grad():
-            out = arm.attached.forward(batch.ids, attention_mask=batch.mask, position_ids=batch.places, keep=batch.answers.shape[1])
-        return out.float()
-
     def loss(batch: Batch, scores: Tensor) -> Tensor:
-        before, now = alone(batch).log_softmax(-1), scores.log_softmax(-1)
+        before, now = _alone(desk, batch).log_softmax(-1), scores.log_softmax(-1)
         counted = batch.answers >= 0
         apart = (before.exp() * (before - now)).sum(-1)
         return torch.where(counted, apart, 0.0).sum(-1) / counted.sum(-1)
 
-    def there(batch: Batch, scores: Tensor) -> Tensor:
-        return erased(token_logprobs(scores, batch.answers), token_logprobs(alone(batch), batch.answers), batch.answers)
+    def there(batch: Batch, scores: Tensor, _: bool) -> Tensor:
+        return erased(token_logprobs(scores, batch.answers), token_logprobs(_alone(desk, batch), batch.answers), batch.answers)
 
     return Aim(loss, there)
+
+
+def known_alone(desk: Desk, probes: Sequence[Lesson]) -> tuple[str, ...]:
+    """A line for a person where the anchor gives an answer by itself: no edit of blocks takes that away."""
+    batches = (make_batch(part, desk.arm().anchor.device) for part in parts(probes))
+    known = sum(int((token_logprobs(_alone(desk, batch), batch.answers).sum(-1) > math.log(0.5)).sum()) for batch in batches)
+    if not known:
+        return ()
+    return (f"the anchor itself gives {known} of {len(probes)} answers without any memory: no edit of blocks takes that away",)
+
+
+def _alone(desk: Desk, batch: Batch) -> Tensor:
+    """Logits float32 [B, K, vocabulary] of a batch without any memory."""
+    arm = desk.arm()
+    arm.fetch(NOTHING, desk.overlay, desk.blob)
+    with torch.no_grad():
+        out = arm.attached.forward(batch.ids, attention_mask=batch.mask, position_ids=batch.places, keep=batch.answers.shape[1])
+    return out.float()
 
 
 def erased(now: Tensor, alone: Tensor, answers: Tensor) -> Tensor:

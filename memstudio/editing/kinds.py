@@ -10,11 +10,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from memstudio.editing.erase import Erase
 from memstudio.editing.plan import Edit
 from memstudio.editing.prune import Prune, Restore
+from memstudio.editing.update import Update
 from memstudio.errors import UserError
 
-KINDS: dict[str, type[Edit]] = {kind.verb: kind for kind in (Prune, Restore)}
+KINDS: dict[str, type[Edit]] = {kind.verb: kind for kind in (Prune, Restore, Update, Erase)}
 
 
 def edit_to_json(edit: Edit) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from memstudio.anchor.engine import MARKS, greedy
 from memstudio.anchor.load import Anchor
 from memstudio.anchor.wish import Wish, identities
-from memstudio.bank.values import ClusterId
+from memstudio.bank.values import Change, ClusterId
 from memstudio.editing.reach import Resident
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
@@ -172,6 +172,15 @@ def make_batch(lessons: Sequence[Lesson], device: str) -> Batch:
         answers[row, last - len(lesson.answer) :] = torch.tensor(lesson.answer)
     places = (mask.cumsum(1) - 1).clamp(min=0)
     return Batch(tuple(lessons), *(tensor.to(device) for tensor in (ids, mask, places, answers)))
+
+
+def changed(desk: Desk, rows: Mapping[ClusterId, Tensor]) -> tuple[Change, ...]:
+    """The rows as changes, in tree order; one that comes to the numbers that stand there already is none."""
+    found = []
+    for cluster, row in sorted(rows.items()):
+        if not torch.equal(row.to(desk.bank.dtype), desk.row(cluster)):
+            found.append(Change(cluster, desk.state(cluster), desk.keep(cluster, row)))
+    return tuple(found)
 
 
 def parts(group: Sequence[Lesson]) -> Iterator[Sequence[Lesson]]:

@@ -40,24 +40,27 @@ if TYPE_CHECKING:
 
 LR, BETAS = 6e-3, (0.8, 0.95)
 HOLD = 2.0
-STEPS, CHECK_EVERY = 120, 5
+STEPS, CHECK_EVERY = 100, 5
 PATIENCE, ENOUGH = 40, 0.99
 HELD_A_STEP, COPIES = 64, 2
-CERTAIN = 0.7
+CERTAIN, CERTAIN_LATE = 0.7, 0.5
 _HURT = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
     """What the lessons are pulled towards, as functions of a batch and its logits float32 [B, K, vocabulary]: the loss [B], and whether
-    a lesson is there, bool [B]."""
+    a lesson is there, bool [B]; the flag says that it is late, and less will do."""
 
     loss: Callable[[Batch, Tensor], Tensor]
-    there: Callable[[Batch, Tensor], Tensor]
+    there: Callable[[Batch, Tensor, bool], Tensor]
 
 
-ANSWER = Aim(lambda batch, scores: answer_loss(scores, batch.answers), lambda batch, scores: certain(scores, batch.answers, CERTAIN))
-"""Each lesson's answer is said, every token of it with the share CERTAIN at least."""
+ANSWER = Aim(
+    lambda batch, scores: answer_loss(scores, batch.answers),
+    lambda batch, scores, late: certain(scores, batch.answers, CERTAIN_LATE if late else CERTAIN),
+)
+"""Each lesson's answer is said, every token of it with the share CERTAIN at least, or after PATIENCE steps CERTAIN_LATE."""
 
 
 def fit_tuned(
@@ -113,13 +116,12 @@ class _Tuning:
         self._remember()
 
     def run(self) -> None:
-        """Step until settled, or until STEPS."""
-        while self.steps < STEPS:
+        """Step until settled, or until STEPS; where all is there already, no step is taken."""
+        self.settled = self._check()
+        while not self.settled and self.steps < STEPS:
             self._step()
             self.steps += 1
-            if self.steps % CHECK_EVERY == 0 and self._check():
-                self.settled = True
-                return
+            self.settled = self.steps % CHECK_EVERY == 0 and self._check()
             self._desk.job.breathe()
 
     @torch.no_grad()
@@ -154,9 +156,10 @@ class _Tuning:
     @torch.no_grad()
     def _check(self) -> bool:
         """Whether the rounded rows answer as they should."""
+        late = self.steps >= PATIENCE
         with self._rounded():
             scored = [(score_batch(self._desk, batch, self.rows), batch) for batch in self._lesson_batches]
-            self.taught = sum(int(self._aim.there(batch, scores).sum()) for scores, batch in scored)
+            self.taught = sum(int(self._aim.there(batch, scores, late).sum()) for scores, batch in scored)
             if self.taught < self.lessons and self.steps % (2 * CHECK_EVERY):
                 return False  # the held prompts take longer to look at than the steps in between
             self.kept = 0
@@ -164,7 +167,7 @@ class _Tuning:
                 same = ((score_batch(self._desk, batch, self.rows).argmax(-1) == batch.answers) | (batch.answers < 0)).all(-1).tolist()
                 self._odds.update((lesson, 1.0 if kept else _HURT) for lesson, kept in zip(batch.lessons, same, strict=True))
                 self.kept += sum(same)
-        enough = self.held if self.steps < PATIENCE else ENOUGH * self.held
+        enough = ENOUGH * self.held if late else self.held
         return self.taught == self.lessons and self.kept >= enough
 
     @contextmanager

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from memstudio.bank.values import Change, ClusterId
+from memstudio.bank.values import ClusterId
 from memstudio.editing.plan import Draft
 from memstudio.editing.reach import deepest_block, has_own_block, reached, residents, shared
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from memstudio.editing.desk import Desk, Path
 
 Method = Literal["tuned", "closed-form"]
@@ -59,7 +57,7 @@ class Update:
             UserError: no fact, an empty target or one without tokens, a fact given two targets, a fact whose route has no block.
         """
         from memstudio.editing.closed_form import fit_closed_form
-        from memstudio.editing.lessons import make_held, make_lessons
+        from memstudio.editing.lessons import changed, make_held, make_lessons
         from memstudio.editing.tuned import fit_tuned
 
         _check(self.facts)
@@ -70,9 +68,7 @@ class Update:
         held = make_held(desk, residents(desk.facts(), desk.routes, blocks, {fact.id for fact in self.facts}), blocks)
         fit = fit_tuned if self.method == "tuned" else fit_closed_form
         fitted = fit(desk, blocks, lessons, held)
-        changes = tuple(
-            change for cluster, row in sorted(fitted.rows.items()) if (change := _change(desk, cluster, row)).before != change.after
-        )
+        changes = changed(desk, fitted.rows)
         if not changes:
             raise UserError(f"{self.title}: the blocks answer so already; nothing was changed")
         return Draft(changes, desk.tensors, fitted.notes, {"method": self.method, "where": self.where, **fitted.figures})
@@ -113,6 +109,3 @@ def _require_block(desk: Desk, fact: Fact, paths: Sequence[Path]) -> None:
         names = " › ".join(map(str, paths[0])) or "nothing"
         raise UserError(f"“{fact.prompt:.80}”: its route ({names}) has no block that could be written; restore one first")
 
-
-def _change(desk: Desk, cluster: ClusterId, row: Tensor) -> Change:
-    return Change(cluster, desk.state(cluster), desk.keep(cluster, row))

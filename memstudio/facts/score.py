@@ -1,12 +1,13 @@
 """What counts as a right answer, and the figures that a set of scored prompts gives. No model is needed here."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 from memstudio.bank.values import ClusterId, Memory
 from memstudio.facts.read import prompts_of
-from memstudio.facts.values import Fact, Kind, Phrasing, Scored, Scores
+from memstudio.facts.statistics import Proportion, proportion
+from memstudio.facts.values import Answers, Fact, Judge, Kind, Phrasing, Scored, Scores
 
 _INTEGER = re.compile(r"[-−]?\d{1,3}(?:,\d{3})+(?!\d)|[-−]?\d+")
 _END = re.compile(r"[.\n\r]")
@@ -43,16 +44,26 @@ def _integer(text: str) -> str:
     return ("-" if text[0] in "-−" and digits else "") + (digits or "0")
 
 
-def scored(fact: Fact, phrasing: Phrasing, prompt: str, text: str, route: Path, learned: bool) -> Scored:
-    """One answered prompt, judged. `text` is the continuation."""
+def wanted(fact: Fact, answers: Answers) -> tuple[str, ...]:
+    """The answers that count as right: the target, or what is expected and its aliases; () where the fact has none such."""
+    if answers == "target":
+        return (fact.target,) if fact.target.strip() else ()
+    return (fact.expected, *fact.aliases) if fact.expected.strip() else ()
+
+
+def scored(
+    fact: Fact, phrasing: Phrasing, prompt: str, text: str, route: Path, learned: bool, answers: Answers = "expected"
+) -> Scored:
+    """One answered prompt, judged. `text` is the continuation; the fact must have an answer of the kind that is asked for."""
+    accepted = wanted(fact, answers)
     return Scored(
         fact=fact.id,
         kind=fact.kind,
         phrasing=phrasing,
         prompt=prompt,
-        expected=fact.expected,
+        expected=accepted[0],
         got=answer_of(text),
-        correct=is_correct(text, fact.expected, fact.aliases),
+        correct=is_correct(text, accepted[0], accepted[1:]),
         route=route,
         learned=learned,
     )
@@ -65,8 +76,8 @@ def learned_of(fact: Fact, routes: Sequence[Path]) -> list[bool]:
     return [bool(route) and route[-1] in trained for route in routes]
 
 
-def agreement(facts: Sequence[Fact], routes: Sequence[Sequence[Path]], levels: int) -> dict[int, float | None]:
-    """Per level, the share of pairs of phrasings of one fact (held-out ones too) whose routes pass through the same cluster.
+def agreement(facts: Sequence[Fact], routes: Sequence[Sequence[Path]], levels: int) -> dict[int, Proportion]:
+    """Per level, of the pairs of phrasings of one fact (held-out ones too), those whose routes pass through the same cluster.
 
     A pair in which both routes end above a level is not counted there. Facts of kind `guessable` are left out.
     """
@@ -79,29 +90,54 @@ def agreement(facts: Sequence[Fact], routes: Sequence[Sequence[Path]], levels: i
             for level in range(1, min(levels, max(len(one), len(other))) + 1):
                 pairs[level] += 1
                 same[level] += one[:level] == other[:level] and len(one) >= level
-    return {level: same[level] / pairs[level] if pairs[level] else None for level in pairs}
+    return {level: Proportion(same[level], pairs[level]) for level in pairs}
 
 
 def total(
-    rows: Sequence[Scored], *, memory: Memory, revision: int, agreement: dict[int, float | None], seconds: float
+    rows: Sequence[Scored],
+    *,
+    memory: Memory,
+    revision: int,
+    agreement: Mapping[int, Proportion],
+    seconds: float,
+    judge: Judge = "generation",
+    answers: Answers = "expected",
+    left_out: int = 0,
 ) -> Scores:
-    """The figures of a set of scored prompts. `count` is the number of facts; guessable ones are in `facts` but in no accuracy."""
+    """The figures of a set of scored prompts. `count` is the number of facts; guessable ones are in `facts` but in no accuracy.
+
+    The names in `proportions` are accuracy, by_kind.<kind>, trained, held_out, held_out_learned and agreement.<level>; each counts
+    prompts, the last pairs of them.
+    """
     counted = [row for row in rows if row.kind in _COUNTED]
     trained = [row for row in counted if row.phrasing != "held_out"]
     held_out = [row for row in counted if row.phrasing == "held_out"]
+    by_kind = {kind: _right(row for row in trained if row.kind == kind) for kind in _COUNTED}
+    found = {
+        "accuracy": _right(trained),
+        **{f"by_kind.{kind}": right for kind, right in by_kind.items()},
+        "trained": _right(trained),
+        "held_out": _right(held_out),
+        "held_out_learned": _right(row for row in held_out if row.learned),
+        **{f"agreement.{level}": right for level, right in agreement.items()},
+    }
     return Scores(
         memory=memory,
         revision=revision,
         count=len({row.fact for row in rows}),
-        accuracy=_share(trained),
-        by_kind={kind: _share([row for row in trained if row.kind == kind]) for kind in _COUNTED},
-        by_phrasing={"trained": _share(trained), "held_out": _share(held_out)},
-        held_out_learned=_share([row for row in held_out if row.learned]),
-        agreement=agreement,
+        accuracy=found["accuracy"].share,
+        by_kind={kind: right.share for kind, right in by_kind.items()},
+        by_phrasing={"trained": found["trained"].share, "held_out": found["held_out"].share},
+        held_out_learned=found["held_out_learned"].share,
+        agreement={level: right.share for level, right in agreement.items()},
         facts=tuple(rows),
         seconds=seconds,
+        judge=judge,
+        answers=answers,
+        proportions=found,
+        left_out=left_out,
     )
 
 
-def _share(rows: Sequence[Scored]) -> float | None:
-    return sum(row.correct for row in rows) / len(rows) if rows else None
+def _right(rows: Iterable[Scored]) -> Proportion:
+    return proportion(row.correct for row in rows)

@@ -22,7 +22,7 @@ from memstudio.history.walk import named_blobs
 
 _UNFINISHED = "purge_unfinished"
 _FIGURES = ("reliability", "generalization", "generalization_reached", "locality", "portability", "outside_identical", "proportions")
-_COUNTS = ("blocks", "bytes", "descendants", "orphans", "digests", "seconds", "protocol", "gate", "measured")
+_COUNTS = ("blocks", "bytes", "descendants", "orphans", "digests", "seconds", "protocol", "gate", "measured", "residents", "changed_count")
 _NAMES_NO_KNOWLEDGE = frozenset(_FIGURES + _COUNTS)
 """Keys of a receipt that hold counts and digests only; prompts, answers, notes and the edit itself go with the blocks."""
 _TAKEDOWN = "erase"

@@ -1,22 +1,23 @@
-"""Answering many facts' prompts: routed, grouped by what is really fetched, generated a group at a time, judged."""
+"""Answering many facts' prompts: routed, grouped by what is really fetched, generated or measured a group at a time, judged."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memstudio.anchor.engine import answers
+from memstudio.anchor.engine import answers as greedy_answers
+from memstudio.anchor.wish import Wish
 from memstudio.bank.values import ClusterId, Memory, Overlay
 from memstudio.errors import UserError
 from memstudio.facts.read import prompts_of
 from memstudio.facts.routes import Path, read_routes
-from memstudio.facts.score import agreement, learned_of, scored, total
-from memstudio.facts.values import Fact, Phrasing, Scored, Scores
+from memstudio.facts.score import agreement, learned_of, scored, total, wanted
+from memstudio.facts.values import Answers, Fact, Judge, Phrasing, Scored, Scores
 from memstudio.jobs import Job
+from memstudio.session.forced import by_probability, teacher_forced
 from memstudio.session.routing import refuse_without_generic
-from memstudio.session.running import Wish
 
 if TYPE_CHECKING:
     from memstudio.anchor.load import Anchor
@@ -26,12 +27,26 @@ _BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Prompt:
+class Prompt:
+    """A prompt of a fact on its way to be answered."""
+
     fact: Fact
     phrasing: Phrasing
     text: str
     route: Path
     learned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """Under what prompts are answered, and which of the fact's answers count."""
+
+    memory: Memory = "fetched"
+    levels: int | None = None
+    judge: Judge = "generation"
+    answers: Answers = "expected"
+    room: int | None = None
+    """Tokens to generate at least; None: as many as an accepted answer needs, which cuts long wrong answers short."""
 
 
 def score(
@@ -44,26 +59,123 @@ def score(
     hide_best: int | None,
     revision: int | None,
     job: Job,
+    judge: Judge = "generation",
+    answers: Answers = "expected",
+    room: int | None = None,
 ) -> Scores:
-    """See `Session.score`."""
+    """See `Session.score`. Facts without the answer that is asked for (expected, target; both for the judge `probability`) are left out.
+
+    judge: `generation`, free greedy generation; `teacher-forced`, every token of the answer is the likeliest after the true ones before
+    it, which flatters editors; `probability`, the target's summed log-probability is above the expected answer's, as CounterFact counts.
+    room: see `How.room`.
+
+    Raises:
+        UserError: also where no fact has such an answer.
+    """
     start = time.perf_counter()
-    depth = session.bank.tree.depth
     _check(session, levels, hide_best)
+    how = How(memory, levels, judge, answers, room)
     own = session.facts()
-    chosen = own if facts is None else list(facts)
-    if not chosen:
-        raise UserError(f"{session.bank.folder}: has no facts to score; name a facts file")
+    given = own if facts is None else list(facts)
+    chosen = answerable(session, given, how)
     routes = _routes(session, own, chosen, session.hidden | hide, hide_best)
     prompts = _prompts(chosen, routes)
     overlay = session.overlay if revision is None else session.store.overlay(revision)
-    texts = _answer(session, prompts, memory, levels, overlay, job)
-    rows: list[Scored] = [
-        scored(prompt.fact, prompt.phrasing, prompt.text, text, prompt.route, prompt.learned)
-        for prompt, text in zip(prompts, texts, strict=True)
-    ]
-    agree = agreement(chosen, [[routes[text] for _, text in prompts_of(fact)] for fact in chosen], depth)
-    under = session.head if revision is None else revision
-    return total(rows, memory=memory, revision=under, agreement=agree, seconds=time.perf_counter() - start)
+    rows = judged(session, prompts, how, overlay, job)
+    agree = agreement(chosen, [[routes[text] for _, text in prompts_of(fact)] for fact in chosen], session.bank.tree.depth)
+    return total(
+        rows,
+        memory=memory,
+        revision=session.head if revision is None else revision,
+        agreement=agree,
+        seconds=time.perf_counter() - start,
+        judge=judge,
+        answers=answers,
+        left_out=len(given) - len(chosen),
+    )
+
+
+def answerable(session: Session, facts: Sequence[Fact], how: How) -> list[Fact]:
+    """The facts that have the answers which `how` asks for.
+
+    Raises:
+        UserError: none has.
+    """
+    if not facts:
+        raise UserError(f"{session.bank.folder}: has no facts to score; name a facts file")
+    needed: tuple[Answers, ...] = ("expected", "target") if how.judge == "probability" else (how.answers,)
+    chosen = [fact for fact in facts if all(wanted(fact, answers) for answers in needed)]
+    if not chosen:
+        raise UserError(f"none of the {len(facts)} facts has an answer of the kind {' and '.join(needed)}; name a facts file that does")
+    return chosen
+
+
+def prompts_for(session: Session, facts: Sequence[Fact]) -> list[Prompt]:
+    """Every prompt of the facts with its route; the clusters that the session hides are passed over."""
+    return _prompts(facts, _routes(session, session.facts(), facts, session.hidden, None))
+
+
+def judged(session: Session, prompts: Sequence[Prompt], how: How, overlay: Overlay, job: Job) -> list[Scored]:
+    """The prompts judged, in their order."""
+    if how.judge == "generation":
+        texts = answered(session, prompts, how, overlay, job)
+        return [row_of(prompt, text, how.answers) for prompt, text in zip(prompts, texts, strict=True)]
+    judge = by_probability if how.judge == "probability" else teacher_forced
+    rows: dict[int, Scored] = {}
+    for members in _fetched(session, prompts, how, overlay):
+        rows |= zip(members, judge(session, [prompts[number] for number in members], how.answers), strict=True)
+        job.progress(len(rows), len(prompts))
+    return [rows[number] for number in range(len(prompts))]
+
+
+def row_of(prompt: Prompt, text: str, answers: Answers = "expected") -> Scored:
+    """One prompt judged by its generated text."""
+    return scored(prompt.fact, prompt.phrasing, prompt.text, text, prompt.route, prompt.learned, answers)
+
+
+def answered(session: Session, prompts: Sequence[Prompt], how: How, overlay: Overlay, job: Job, done: int = 0) -> list[str]:
+    """The continuation of each prompt. Prompts that fetch the same blocks are run together, whatever their routes are called.
+
+    done: how many prompts the job has behind it already.
+    """
+    anchor = session.running.anchor
+    ids = [session.running.encode(prompt.text) for prompt in prompts]
+    texts = [""] * len(prompts)
+    lengths: dict[str, int] = {}
+    total = done + len(prompts)
+    fixed = None if how.room is None or not prompts else max(how.room, _room(anchor, prompts, how.answers, lengths))
+    for members in _fetched(session, prompts, how, overlay, by=lambda number: len(ids[number])):
+        room = fixed or _room(anchor, [prompts[number] for number in members], how.answers, lengths)
+        found = greedy_answers(session.running.attached, [ids[number] for number in members], room)
+        for number, text in zip(members, found, strict=True):
+            texts[number] = text
+        done += len(members)
+        job.progress(done, total)
+    return texts
+
+
+def _fetched(
+    session: Session, prompts: Sequence[Prompt], how: How, overlay: Overlay, by: Callable[[int], int] = lambda number: number
+) -> Iterator[list[int]]:
+    """Numbers of prompts that run together, at most 256, in the order of `by`; their blocks lie in the slots when they are given."""
+    if how.memory == "generic":
+        refuse_without_generic(session)
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for number, prompt in enumerate(prompts):
+        groups.setdefault(fetches(session, prompt.route, how, overlay), []).append(number)
+    for members in groups.values():
+        ordered = sorted(members, key=by)
+        for start in range(0, len(ordered), _BATCH):
+            part = ordered[start : start + _BATCH]
+            session.fetch(Wish(how.memory, prompts[part[0]].route, how.levels), overlay)
+            yield part
+
+
+def fetches(session: Session, route: Path, how: How, overlay: Overlay) -> tuple[object, ...]:
+    """What a route really fetches, level by level, and what of it is muted; equal answers mean equal runs. Reads no weights."""
+    wish = Wish(how.memory, route, how.levels)
+    levels = range(1, session.bank.tree.depth + 1)
+    return tuple((session.running.identity(wish, level, overlay), wish.at(level) in session.muted) for level in levels)
 
 
 def _check(session: Session, levels: int | None, hide_best: int | None) -> None:
@@ -96,52 +208,22 @@ def _routes(
     return routes
 
 
-def _prompts(facts: Sequence[Fact], routes: dict[str, Path]) -> list[_Prompt]:
-    found: list[_Prompt] = []
+def _prompts(facts: Sequence[Fact], routes: dict[str, Path]) -> list[Prompt]:
+    found: list[Prompt] = []
     for fact in facts:
         kinds = list(prompts_of(fact))
         learned = learned_of(fact, [routes[text] for _, text in kinds])
-        found += [_Prompt(fact, kind, text, routes[text], known) for (kind, text), known in zip(kinds, learned, strict=True)]
+        found += [Prompt(fact, kind, text, routes[text], known) for (kind, text), known in zip(kinds, learned, strict=True)]
     return found
 
 
-def _answer(session: Session, prompts: Sequence[_Prompt], memory: Memory, levels: int | None, overlay: Overlay, job: Job) -> list[str]:
-    """The continuation of each prompt. Prompts that fetch the same blocks are run together, whatever their routes are called."""
-    if memory == "generic":
-        refuse_without_generic(session)
-    groups: dict[tuple[object, ...], list[int]] = {}
-    depth = session.bank.tree.depth
-    for number, prompt in enumerate(prompts):
-        wish = Wish(memory, prompt.route, levels)
-        fetched = [(session.running.identity(wish, level, overlay), wish.at(level) in session.muted) for level in range(1, depth + 1)]
-        groups.setdefault(tuple(fetched), []).append(number)
-    anchor = session.running.anchor
-    ids = [session.running.encode(prompt.text) for prompt in prompts]
-    texts = [""] * len(prompts)
-    lengths: dict[str, int] = {}
-    done = 0
-    for members in groups.values():
-        for part in _parts(sorted(members, key=lambda number: len(ids[number]))):
-            session.fetch(Wish(memory, prompts[part[0]].route, levels), overlay)
-            room = _room(anchor, [prompts[number] for number in part], lengths)
-            for number, text in zip(part, answers(session.running.attached, [ids[number] for number in part], room), strict=True):
-                texts[number] = text
-            done += len(part)
-            job.progress(done, len(prompts))
-    return texts
-
-
-def _parts(numbers: list[int]) -> list[list[int]]:
-    return [numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH)]
-
-
-def _room(anchor: Anchor, prompts: Sequence[_Prompt], lengths: dict[str, int]) -> int:
+def _room(anchor: Anchor, prompts: Sequence[Prompt], answers: Answers, lengths: dict[str, int]) -> int:
     """Tokens to generate: the longest accepted answer, its end mark, and one to spare. A longer answer is wrong by then.
 
     lengths: tokens of answers met so far.
     """
     for prompt in prompts:
-        for answer in (prompt.fact.expected, *prompt.fact.aliases):
+        for answer in wanted(prompt.fact, answers):
             if answer not in lengths:
                 lengths[answer] = len(anchor.continuation(prompt.text, answer))
-    return 2 + max(lengths[answer] for prompt in prompts for answer in (prompt.fact.expected, *prompt.fact.aliases))
+    return 2 + max(lengths[answer] for prompt in prompts for answer in wanted(prompt.fact, answers))

@@ -6,6 +6,7 @@ Synchronous and used from one thread. Heavy parts load when first needed. Only t
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -294,15 +295,16 @@ class Session:
         """What an edit is drafted on: the bank as it stands, and the spare arm. For the session's own parts."""
         return Desk(self.bank, self.overlay, lambda: self.running.spare, self.blob, self.routes, self.facts, job or Job("desk"))
 
-    def takedown(self, plan: Plan, *, paths: Paths = "neighbours", gold: bool = False, job: Job | None = None) -> dict[str, Any]:
-        """What a planned erasure leaves of its answers, see `session.takedown`.
+    def with_takedown(self, plan: Plan, *, paths: Paths = "neighbours", gold: bool = False, job: Job | None = None) -> Plan:
+        """A planned erasure with the report on what it leaves in its receipt, as "takedown"; see `session.takedown`.
 
         Raises:
             TypeError: the plan is none of an erasure.
         """
         from memstudio.session.takedown import takedown
 
-        return takedown(self, plan, paths=paths, gold=gold, job=job or Job("takedown"))
+        report = takedown(self, plan, paths=paths, gold=gold, job=job or Job("takedown"))
+        return dataclasses.replace(plan, receipt={**plan.receipt, "takedown": report})
 
     def apply(
         self,

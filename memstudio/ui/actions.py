@@ -35,6 +35,11 @@ class Desk(Protocol):
     def continue_run(self) -> None: ...
     def recompute_run(self) -> None: ...
     def score_facts(self) -> None: ...
+    def import_facts(self) -> None: ...
+    def change_fact(self) -> None: ...
+    def erase_fact(self) -> None: ...
+    def change_all_facts(self) -> None: ...
+    def toggle_measuring(self) -> None: ...
     def choose_theme(self, choice: ThemeChoice) -> None: ...
     def reset_layout(self) -> None: ...
     def show_about(self) -> None: ...
@@ -103,6 +108,17 @@ MENUS = ("File", "Edit", "View", "Run", "Help")
 ACTIONS: tuple[Action, ...] = (
     Action("open_bank", "&Open bank…", "File", lambda d: d.choose_bank(), "Open a bank folder", ("Ctrl+O",), "open", toolbar=True),
     Action("open_study", "Open &study…", "File", lambda d: d.choose_study(), "Open a study folder, its bank with it", ("Ctrl+Shift+O",)),
+    Action(
+        "import_facts",
+        "&Import facts…",
+        "File",
+        lambda d: d.import_facts(),
+        "Show a fact file: JSON lines, CounterFact, zsRE, EasyEdit or CSV",
+        ("Ctrl+I",),
+        "facts",
+        lambda n: n.bank,
+        group=1,
+    ),
     Action("save_picture", "Save &picture…", "File", lambda d: d.save_picture(), "Save a picture of the window", (), "camera", group=2),
     Action("quit", "&Quit", "File", lambda d: d.leave(), "Leave memstudio", ("Ctrl+Q",), "quit", group=3),
     Action("undo", "&Undo", "Edit", lambda d: d.undo(), "Take the last edit back", ("Ctrl+Z",), "undo", lambda n: n.undo, toolbar=True),
@@ -118,6 +134,37 @@ ACTIONS: tuple[Action, ...] = (
         toolbar=True,
     ),
     Action(
+        "change_fact",
+        "&Change a fact…",
+        "Edit",
+        lambda d: d.change_fact(),
+        "Give the prompt, or what is selected of its answer, another answer",
+        ("Ctrl+E",),
+        "facts",
+        lambda n: n.bank,
+        group=1,
+    ),
+    Action(
+        "erase_fact",
+        "&Erase this fact…",
+        "Edit",
+        lambda d: d.erase_fact(),
+        "Take what the prompt asks for out of the blocks that hold it",
+        ("Ctrl+Shift+E",),
+        None,
+        lambda n: n.bank and n.prompt,
+        group=1,
+    ),
+    Action(
+        "change_all",
+        "Change &all facts of the list…",
+        "Edit",
+        lambda d: d.change_all_facts(),
+        "Give every imported fact that asks for one its new answer, as one revision",
+        enabled=lambda n: n.bank and n.targets > 0,
+        group=1,
+    ),
+    Action(
         "prune",
         "&Prune block",
         "Edit",
@@ -126,7 +173,7 @@ ACTIONS: tuple[Action, ...] = (
         ("Del",),
         "prune",
         lambda n: _block(n) and not n.selected_state.pruned,
-        group=1,
+        group=2,
         toolbar=True,
         context=True,
     ),
@@ -139,7 +186,7 @@ ACTIONS: tuple[Action, ...] = (
         ("Ctrl+B",),
         "restore",
         lambda n: _block(n) and str(n.selected_state) != "base",
-        group=1,
+        group=2,
         context=True,
     ),
     Action(
@@ -152,7 +199,7 @@ ACTIONS: tuple[Action, ...] = (
         "mute",
         lambda n: n.selected is not None,
         lambda n: n.selected_muted,
-        group=2,
+        group=3,
         context=True,
     ),
     Action(
@@ -165,7 +212,7 @@ ACTIONS: tuple[Action, ...] = (
         "hide",
         lambda n: n.selected is not None,
         lambda n: n.selected_hidden,
-        group=2,
+        group=3,
         context=True,
     ),
     Action(
@@ -177,7 +224,7 @@ ACTIONS: tuple[Action, ...] = (
         ("Ctrl+Shift+C",),
         "copy",
         lambda n: n.selected is not None,
-        group=3,
+        group=4,
         context=True,
     ),
     Action(
@@ -189,7 +236,7 @@ ACTIONS: tuple[Action, ...] = (
         ("Ctrl+Alt+C",),
         "python",
         lambda n: n.bank,
-        group=3,
+        group=4,
         context=True,
     ),
     Action(
@@ -201,7 +248,16 @@ ACTIONS: tuple[Action, ...] = (
         ("Ctrl+F",),
         "find",
         lambda n: n.bank,
-        group=4,
+        group=5,
+    ),
+    Action(
+        "measure_edits",
+        "Measure after each e&dit",
+        "Edit",
+        lambda d: d.toggle_measuring(),
+        "Measure what each edit of blocks did as soon as nothing else is to be done",
+        checked=lambda n: n.measure_edits,
+        group=6,
     ),
     Action(
         "run",
@@ -263,10 +319,10 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "score",
-        "Score the bank's &facts",
+        "Score the &facts",
         "Run",
         lambda d: d.score_facts(),
-        "Ask every fact of the bank at this revision",
+        "Ask every fact of the list at this revision",
         ("Ctrl+Shift+F",),
         "facts",
         lambda n: n.bank and not n.running,

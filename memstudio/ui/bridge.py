@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
@@ -28,7 +28,6 @@ from memstudio.ui.snapshots import (
     CardView,
     Crashed,
     Ended,
-    FactsScored,
     Failed,
     Found,
     JobView,
@@ -43,14 +42,20 @@ from memstudio.ui.snapshots import (
 )
 
 if TYPE_CHECKING:
+    from memstudio.editing.plan import Edit
     from memstudio.session import Session
 
 Errand = Callable[["Session", Job], Message | None]
-Edit = Literal["prune", "restore"]
+Answer = Callable[[str], Message]
+"""What a person's error becomes, where it is not a line for the whole window."""
 
 
 class Bridge(QObject):
-    """Runs one session on one worker. Signals are emitted on the interface thread only."""
+    """Runs one session on one worker. Signals are emitted on the interface thread only.
+
+    What it does for facts and for revisions stands in fact_bridge.py and revision_bridge.py: those bring their own signals (`carry`)
+    and errands (`errand`, `background`).
+    """
 
     opened = Signal(Opened)
     loaded = Signal(Loaded)
@@ -67,10 +72,11 @@ class Bridge(QObject):
     found = Signal(Found)
     card = Signal(CardView)
     neurons = Signal(BlockNeurons)
-    scored = Signal(FactsScored)
     job = Signal(JobView)
     failed = Signal(str)
     crashed = Signal(Crashed)
+    gave_way = Signal()
+    """Background work was ended, because something else is to be done."""
     idle = Signal()
     """Nothing is under way and everything was delivered."""
 
@@ -85,6 +91,17 @@ class Bridge(QObject):
         self._numbers = count(1)
         self._jobs: dict[int, Job] = {}
         self._answering: Job | None = None
+        self._background: Job | None = None
+        self._carried: dict[type, Any] = {
+            Opened: self.opened,
+            Loaded: self.loaded,
+            Studied: self.studied,
+            Found: self.found,
+            CardView: self.card,
+            BlockNeurons: self.neurons,
+            JobView: self.job,
+            Crashed: self.crashed,
+        }
         self._at_work: Job | None = None
         self._nudge = threading.Event()
         self._lock = threading.Lock()
@@ -113,11 +130,11 @@ class Bridge(QObject):
 
     def load(self) -> None:
         """Load the model; `loaded` follows."""
-        self._errand("Loading the model", lambda session, _: Loaded(session.load(), errands.model_line(session)), shown=True)
+        self.errand("Loading the model", lambda session, _: Loaded(session.load(), errands.model_line(session)), shown=True)
 
     def generate(self, ask: Ask) -> None:
         """Answer; `asked`, `routed`, `generated` …, `finished` and, whatever happens, `ended` follow."""
-        self._answering = self._errand("Answering", lambda session, job: self._answer(session, job, ask), last=Ended(ask.number))
+        self._answering = self.errand("Answering", lambda session, job: self._answer(session, job, ask), last=Ended(ask.number))
 
     def stop(self) -> None:
         """Stop the answer after this token."""
@@ -127,7 +144,7 @@ class Bridge(QObject):
 
     def recompute(self) -> None:
         """Have the answer at work read its text again under the blocks of now."""
-        self._urgent("Recompute", lambda session, _: session.recompute())
+        self.urgent("Recompute", lambda session, _: session.recompute())
 
     def trace(self, ask: Ask) -> None:
         """Trace a prompt; `traced` follows. Of a prompt that the bank's facts hold the right answer is explained."""
@@ -135,58 +152,58 @@ class Bridge(QObject):
         def work(session: "Session", _: Job) -> None:
             session.trace(ask.text, key=ask.key, answer=self._expected.get(ask.text))
 
-        self._errand("Tracing", work, shown=True)
+        self.errand("Tracing", work, shown=True)
 
-    def edit(self, verb: Edit, clusters: tuple[ClusterId, ...]) -> None:
-        """Prune or restore, between two tokens where an answer is being written; `committed` and `studied` follow."""
+    def edit(self, verb: str, make: Callable[["Session"], "Edit"]) -> None:
+        """Commit an edit of blocks, between two tokens where an answer is being written; `committed` and `studied` follow."""
 
         def work(session: "Session", _: Job) -> Message:
-            from memstudio.editing.prune import Prune, Restore
-
-            session.apply(Prune(clusters) if verb == "prune" else Restore(clusters))
+            session.apply(make(session))
             return Studied(errands.study_view(session))
 
-        self._urgent(verb, work)
+        self.urgent(verb, work)
 
     def undo(self) -> None:
         """Go back to the head's parent."""
-        self._urgent("Undo", lambda session, _: (session.undo(), Studied(errands.study_view(session)))[1])
+        self.urgent("Undo", lambda session, _: (session.undo(), Studied(errands.study_view(session)))[1])
 
     def redo(self) -> None:
         """Go on to what was undone."""
-        self._urgent("Redo", lambda session, _: (session.redo(), Studied(errands.study_view(session)))[1])
+        self.urgent("Redo", lambda session, _: (session.redo(), Studied(errands.study_view(session)))[1])
 
     def checkout(self, revision: int) -> None:
         """Go to a revision."""
-        self._urgent("Checkout", lambda session, _: (session.checkout(revision), Studied(errands.study_view(session)))[1])
+        self.urgent("Checkout", lambda session, _: (session.checkout(revision), Studied(errands.study_view(session)))[1])
 
     def hide(self, clusters: frozenset[ClusterId]) -> None:
         """Replace the set of hidden subtrees; `hidden` follows."""
-        self._urgent("Hide", lambda session, _: session.hide(clusters))
+        self.urgent("Hide", lambda session, _: session.hide(clusters))
 
     def mute(self, clusters: frozenset[ClusterId]) -> None:
         """Replace the set of muted blocks; `hidden` follows."""
-        self._urgent("Mute", lambda session, _: session.mute(clusters))
+        self.urgent("Mute", lambda session, _: session.mute(clusters))
 
     def ask_nodes(self, clusters: frozenset[ClusterId]) -> None:
         """Labels for the tree; `nodes` follows."""
-        self._urgent("Labels", lambda session, _: Nodes(errands.nodes_of(session, clusters)))
+        self.urgent("Labels", lambda session, _: Nodes(errands.nodes_of(session, clusters)))
 
     def find(self, text: str) -> None:
         """Search; `found` follows."""
-        self._urgent("Search", lambda session, _: errands.find(session, text))
+        self.urgent("Search", lambda session, _: errands.find(session, text))
 
     def ask_card(self, cluster: ClusterId) -> None:
         """A cluster's card; `card` follows."""
-        self._urgent("Card", lambda session, _: errands.card_of(session, cluster))
+        self.urgent("Card", lambda session, _: errands.card_of(session, cluster))
 
     def ask_neurons(self, cluster: ClusterId) -> None:
         """A block's own neurons; `neurons` follows."""
-        self._errand("Neurons", lambda session, _: errands.neurons_of(session, cluster))
+        gives_way = self._background is not None and not self._background.future.done()  # it needs no arm, so it does not end that
+        self.errand("Neurons", lambda session, _: errands.neurons_of(session, cluster), urgent=gives_way)
 
-    def score(self) -> None:
-        """Score the bank's facts at the head; `scored` follows."""
-        self._errand("Scoring the facts", lambda session, job: errands.facts_line(session.score(job=job)), shown=True)
+    @property
+    def resting(self) -> bool:
+        """Nothing is under way but what nobody waits for."""
+        return not self._under_way
 
     def cancel(self, number: int) -> None:
         """Cancel a job that the status bar shows."""
@@ -208,7 +225,7 @@ class Bridge(QObject):
     # On the worker's thread
 
     def _answer(self, session: "Session", job: Job, ask: Ask) -> None:
-        self._post(Asked(ask))
+        self.post(Asked(ask))
         self._ask = ask.number
         sampling = Sampling(ask.max_tokens, ask.temperature, seed=ask.seed)
         due = time.monotonic()
@@ -230,7 +247,7 @@ class Bridge(QObject):
     def _hear(self, event: Event) -> None:
         if isinstance(event, Traced) and self._at_work is not None and self._at_work.cancelled:
             return
-        self._post(Said(event, self._ask))
+        self.post(Said(event, self._ask))
 
     def _let_go(self) -> None:
         if self._session is not None:
@@ -239,17 +256,42 @@ class Bridge(QObject):
 
     # Between the threads
 
-    def _errand(self, title: str, errand: Errand, *, shown: bool = False, urgent: bool = False, last: Message | None = None) -> Job:
+    def carry(self, kind: type, signal: Any) -> None:
+        """Have messages of a kind emitted by `signal` (a bound Qt signal), whole."""
+        self._carried[kind] = signal
+
+    def errand(
+        self,
+        title: str,
+        errand: Errand,
+        *,
+        shown: bool = False,
+        urgent: bool = False,
+        last: Message | None = None,
+        refused: Answer | None = None,
+        owner: int = 0,
+    ) -> Job:
+        """Queue work on the open session; what it returns is posted, or its error (as `refused` makes it), then `last`.
+
+        shown: in the status bar, with cancel. urgent: between two breaths of what is at work. owner: see `JobView`.
+        """
+        return self._submit(title, self._on_session(errand), shown=shown, urgent=urgent, last=last, refused=refused, owner=owner)
+
+    def urgent(self, title: str, errand: Errand) -> None:
+        """An errand between two tokens."""
+        self.errand(title, errand, urgent=True)
+
+    def background(self, title: str, errand: Errand, last: Message) -> None:
+        """Work that nobody waits for: it is shown, it keeps nothing from being idle, and any other long errand ends it first."""
+        self._background = self._submit(title, self._on_session(errand), shown=True, last=last, background=True)
+
+    def _on_session(self, errand: Errand) -> Callable[[Job], Message | None]:
         def work(job: Job) -> Message | None:
             if self._session is None:
                 raise UserError("no bank is open: open a bank folder first")
             return errand(self._session, job)
 
-        return self._submit(title, work, shown=shown, urgent=urgent, last=last)
-
-    def _urgent(self, title: str, errand: Errand) -> None:
-        self._errand(title, errand, urgent=True)
-        self._nudge.set()
+        return work
 
     def _submit(
         self,
@@ -259,14 +301,23 @@ class Bridge(QObject):
         shown: bool = False,
         urgent: bool = False,
         last: Message | None = None,
+        refused: Answer | None = None,
+        owner: int = 0,
+        background: bool = False,
     ) -> Job:
-        """Queue work; what it returns is posted, or its error, then `last`. shown: in the status bar."""
+        """See `errand`."""
         number = next(self._numbers)
-        self._under_way += 1
+        if not background:
+            self._under_way += 1
+            if not urgent and self._background is not None:
+                if not self._background.future.done():
+                    self._background.cancel()
+                    self.gave_way.emit()
+                self._background = None
 
         def show(job: Job, *, ended: bool = False) -> None:
             if shown:
-                self._post(JobView(number, title, job.done, job.total, ended))
+                self.post(JobView(number, title, job.done, job.total, ended, owner))
 
         def begin(job: Job) -> Message | None:
             outer, self._at_work = self._at_work, job
@@ -282,27 +333,30 @@ class Bridge(QObject):
         def settle(future: Future[Any]) -> None:
             self._jobs.pop(number, None)
             show(job, ended=True)
-            self._settle(title, future)
+            self._settle(title, future, refused or Failed)
             if last is not None:
-                self._post(last)
-            self._post(Settled())
+                self.post(last)
+            if not background:
+                self.post(Settled())
 
         job = self._worker.submit(title, begin, urgent=urgent, on_progress=show if shown else None)
+        if urgent:
+            self._nudge.set()
         if shown:
             self._jobs[number] = job
         job.future.add_done_callback(settle)
         return job
 
-    def _settle(self, title: str, future: Future[Any]) -> None:
+    def _settle(self, title: str, future: Future[Any], refused: Answer) -> None:
         error = None if future.cancelled() else future.exception()
         if isinstance(error, UserError):
-            self._post(Failed(str(error)))
+            self.post(refused(str(error)))
         elif error is not None and not isinstance(error, Cancelled):
-            self._post(Crashed(title, "".join(traceback.format_exception(error))))
+            self.post(Crashed(title, "".join(traceback.format_exception(error))))
         elif error is None and not future.cancelled() and future.result() is not None:
-            self._post(future.result())
+            self.post(future.result())
 
-    def _post(self, message: Message) -> None:
+    def post(self, message: Message) -> None:
         """From any thread; wakes the interface thread once for all that has gathered."""
         with self._lock:
             first = not self._mail
@@ -343,21 +397,7 @@ class Bridge(QObject):
         elif isinstance(message, Failed):
             self.failed.emit(message.line)
         else:
-            self._signals()[type(message)].emit(message)
-
-    def _signals(self) -> dict[type, Any]:
-        """The signals that carry their message whole."""
-        return {
-            Opened: self.opened,
-            Loaded: self.loaded,
-            Studied: self.studied,
-            Found: self.found,
-            CardView: self.card,
-            BlockNeurons: self.neurons,
-            FactsScored: self.scored,
-            JobView: self.job,
-            Crashed: self.crashed,
-        }
+            self._carried[type(message)].emit(message)
 
     def _deliver_event(self, event: Event, ask: int) -> None:
         if isinstance(event, Committed):

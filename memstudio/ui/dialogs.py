@@ -41,6 +41,32 @@ class LogDialog(QDialog):
         self.text.appendPlainText(f"{title}\n{traceback}\n")
 
 
+class ListDialog(QDialog):
+    """Lines to read, for example the records of a file that were skipped."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.resize(620, 360)
+        self._head = label("", "section", wrap=True)
+        self.text = QPlainTextEdit()
+        self.text.setReadOnly(True)
+        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.close)
+        column = QVBoxLayout(self)
+        column.addWidget(self._head)
+        column.addWidget(self.text, 1)
+        column.addWidget(buttons)
+
+    def show_lines(self, title: str, lines: list[str]) -> None:
+        """Other lines."""
+        self.setWindowTitle("Skipped records")
+        self._head.setText(title)
+        self.text.setPlainText("\n".join(lines))
+        self.show()
+        self.raise_()
+
+
 class AboutDialog(QDialog):
     """Name, version, purpose, licence."""
 

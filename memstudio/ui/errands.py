@@ -11,14 +11,15 @@ import numpy as np
 
 from memstudio.bank.values import ClusterId, parse_cluster
 from memstudio.errors import UserError
-from memstudio.ui.snapshots import BankView, BlockNeurons, CardView, FactsScored, Found, LevelView, NodeView, Opened, StudyView, Wish
-from memstudio.ui.texts import count_text, counted, size_text
+from memstudio.ui.snapshots import BankView, BlockNeurons, CardView, Found, LevelView, NodeView, Opened, StudyView, Wish
+from memstudio.ui.texts import count_text, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memstudio.bank.bank import Bank
-    from memstudio.facts.values import Fact, Scores
+    from memstudio.editing.plan import Edit
+    from memstudio.facts.values import Fact
     from memstudio.session import Session
 
 FIRST_PROMPT = "The atomic number of gold is"
@@ -84,6 +85,13 @@ def expected_answers(facts: Sequence[Fact]) -> dict[str, str]:
     return {text: fact.expected for fact in facts for _, text in prompts_of(fact)}
 
 
+def prune_or_restore(verb: str, cluster: ClusterId) -> Edit:
+    """The edit of a block, what is below it along."""
+    from memstudio.editing.prune import Prune, Restore
+
+    return Prune((cluster,)) if verb == "prune" else Restore((cluster,))
+
+
 def nodes_of(session: Session, clusters: frozenset[ClusterId]) -> dict[ClusterId, NodeView]:
     """Labels, and whether there is a block."""
     bank = session.bank
@@ -129,22 +137,8 @@ def neurons_of(session: Session, cluster: ClusterId) -> BlockNeurons:
     return BlockNeurons(cluster, tuple(session.neurons(cluster)))
 
 
-def facts_line(scores: Scores) -> FactsScored:
-    """The figures of a scoring in one line."""
-    parts = [f"{kind} {_percent(share)}" for kind, share in scores.by_kind.items()]
-    if scores.held_out_learned is not None:
-        parts.append(f"held-out phrasings {_percent(scores.held_out_learned)}")
-    return FactsScored(
-        f"Facts at revision {scores.revision}: {', '.join(parts)} ({counted(scores.count, 'prompt')}, {scores.seconds:.0f} s)"
-    )
-
-
 def model_line(session: Session) -> str:
     """Device and size of the model, for the status bar."""
     anchor = session.running.anchor
     fetched = sum(session.bank.manifest.row_bytes(level) for level in range(1, session.bank.tree.depth + 1))
     return f"{anchor.device} · {count_text(anchor.parameters)} parameters · {size_text(fetched)} fetched a route"
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"

@@ -5,18 +5,21 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
-from PySide6.QtWidgets import QDockWidget, QFileDialog, QMainWindow, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu
 
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.dialogs import AboutDialog, LogDialog
-from memstudio.ui.icons import icon
+from memstudio.ui.docks import DockTitle, make_docks, place_docks
+from memstudio.ui.fact_studio import FactStudio
+from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_panel import BlockPanel
+from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
-from memstudio.ui.panels.parts import EmptyState, label, row
+from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.tree_panel import TreePanel
@@ -27,10 +30,8 @@ from memstudio.ui.texts import on_button, python_lines
 from memstudio.ui.theme import Theme, ThemeChoice
 
 START_SIZE = QSize(1366, 768)
-LEFT_WIDTH, RIGHT_WIDTH = 400, 330
-TREE_HEIGHT, HISTORY_HEIGHT = 430, 210
-PROMPT_HEIGHT, HEAT_HEIGHT = 340, 320
 APP_TITLE = "memstudio"
+FACT_FILES = "Facts (*.jsonl *.json *.csv *.tsv);;All files (*)"
 
 
 class MainWindow(QMainWindow):
@@ -50,6 +51,9 @@ class MainWindow(QMainWindow):
         self._about = AboutDialog(self)
         self._build_panels()
         self.studio = Studio(bridge, self.panels, self)
+        self.facts = FactStudio(self.studio, self.panels.facts, self.theme, self)
+        self.measuring = Measuring(bridge, self)
+        self.measuring.on = preferences.measure_edits
         self.actions_ = ActionSet(self, self)
         self._build_menus()
         self._build_docks()
@@ -58,7 +62,7 @@ class MainWindow(QMainWindow):
         self._retone()
         self._refresh()
         self.resize(START_SIZE)
-        self._place_docks()
+        place_docks(self, self.docks)
         self._first_layout = self.saveState()
         kept = preferences.layout()
         if kept is not None:
@@ -76,7 +80,7 @@ class MainWindow(QMainWindow):
         )
         no_bank.offer("Open the demo", self.open_demo)
         self.panels = Panels(
-            TreePanel(theme, no_bank), PromptPanel(theme), HeatPanel(theme), BlockPanel(), HistoryPanel(theme), StatusBar()
+            TreePanel(theme, no_bank), PromptPanel(theme), HeatPanel(theme), BlockPanel(), HistoryPanel(theme), FactsPanel(theme), StatusBar()
         )
         self.setStatusBar(self.panels.status)
 
@@ -90,22 +94,17 @@ class MainWindow(QMainWindow):
         self._context = self.actions_.context_menu(self)
 
     def _build_docks(self) -> None:
-        areas = Qt.DockWidgetArea
-        for corner, area in (
-            (Qt.Corner.TopLeftCorner, areas.LeftDockWidgetArea),
-            (Qt.Corner.BottomLeftCorner, areas.LeftDockWidgetArea),
-            (Qt.Corner.TopRightCorner, areas.RightDockWidgetArea),
-            (Qt.Corner.BottomRightCorner, areas.RightDockWidgetArea),
-        ):
-            self.setCorner(corner, area)
-        self.setDockNestingEnabled(True)
         panels = self.panels
-        self.docks = {
-            "bank": self._dock("bank", "Bank", panels.tree),
-            "history": self._dock("history", "History", panels.history),
-            "block": self._dock("block", "Block", panels.block),
-            "heat": self._dock("heat", "Heat map · token × layer", panels.heat),
-        }
+        self.docks = make_docks(
+            self,
+            (
+                ("bank", "Bank", panels.tree),
+                ("history", "History", panels.history),
+                ("block", "Block", panels.block),
+                ("heat", "Heat map · token × layer", panels.heat),
+                ("facts", "Facts", panels.facts),
+            ),
+        )
         self.setCentralWidget(panels.prompt)
         view = self.actions_.menus["View"]
         first = view.actions()[0]
@@ -113,35 +112,15 @@ class MainWindow(QMainWindow):
             view.insertAction(first, dock.toggleViewAction())
         view.insertSeparator(first)
 
-    def _dock(self, name: str, title: str, panel: QWidget) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(name)
-        dock.setWidget(panel)
-        dock.setTitleBarWidget(DockTitle(dock))
-        return dock
-
-    def _place_docks(self) -> None:
-        docks, areas = self.docks, Qt.DockWidgetArea
-        for name, area in (
-            ("bank", areas.LeftDockWidgetArea),
-            ("history", areas.LeftDockWidgetArea),
-            ("block", areas.RightDockWidgetArea),
-            ("heat", areas.BottomDockWidgetArea),
-        ):
-            self.addDockWidget(area, docks[name])
-            docks[name].setFloating(False)
-            docks[name].show()
-        self.splitDockWidget(docks["bank"], docks["history"], Qt.Orientation.Vertical)
-        across, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
-        self.resizeDocks([docks["bank"], docks["block"]], [LEFT_WIDTH, RIGHT_WIDTH], across)
-        self.resizeDocks([docks["bank"], docks["history"]], [TREE_HEIGHT, HISTORY_HEIGHT], down)
-        self.resizeDocks([docks["heat"]], [HEAT_HEIGHT], down)
-
     def _connect(self) -> None:
         studio, panels, actions = self.studio, self.panels, self.actions_.by_key
         studio.changed.connect(self._refresh)
         studio.opened.connect(self._opened)
         studio.crashed.connect(self._crashed)
+        self.facts.changed.connect(self._refresh)
+        panels.prompt.change_wanted.connect(self.facts.change)
+        panels.facts.import_wanted.connect(self.import_facts)
+        panels.facts.copy_wanted.connect(self.copy)
         self.theme.changed.connect(self._retone)
         panels.tree.menu_wanted.connect(self._show_context)
         panels.prompt.run_button.clicked.connect(self._run_or_stop)
@@ -152,7 +131,8 @@ class MainWindow(QMainWindow):
     # Looks
 
     def _refresh(self) -> None:
-        now = replace(self.studio.situation, theme=self.theme.choice)
+        targets = len(self.panels.facts.requests())
+        now = replace(self.studio.situation, theme=self.theme.choice, measure_edits=self.measuring.on, targets=targets)
         self.actions_.refresh(now)
         button = self.panels.prompt.run_button
         button.setText("Stop" if now.running else "Run")
@@ -297,7 +277,33 @@ class MainWindow(QMainWindow):
         self.studio.recompute_run()
 
     def score_facts(self) -> None:
-        self.studio.bridge.score()
+        self.facts.score(self.panels.facts.chosen_memory)
+
+    def import_facts(self) -> None:
+        dialog = QFileDialog(self, "Import facts", "", FACT_FILES)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda file: self.read_facts(Path(file)))
+        dialog.open()
+
+    def read_facts(self, file: Path) -> None:
+        """Show a fact file in the facts panel."""
+        self.docks["facts"].show()
+        self.docks["facts"].raise_()
+        self.facts.read(file)
+
+    def change_fact(self) -> None:
+        self.facts.change(self.panels.prompt.to_change())
+
+    def erase_fact(self) -> None:
+        self.facts.change(self.panels.prompt.to_change(), verb="erase")
+
+    def change_all_facts(self) -> None:
+        self.facts.change_all(self.panels.facts.requests())
+
+    def toggle_measuring(self) -> None:
+        self.measuring.on = self._preferences.measure_edits = not self.measuring.on
+        self._refresh()
 
     def choose_theme(self, choice: ThemeChoice) -> None:
         self._preferences.theme = choice
@@ -306,7 +312,7 @@ class MainWindow(QMainWindow):
 
     def reset_layout(self) -> None:
         self.restoreState(self._first_layout)
-        self._place_docks()
+        place_docks(self, self.docks)
 
     def show_about(self) -> None:
         self._about.show()
@@ -377,23 +383,3 @@ class MainWindow(QMainWindow):
             self.hide()
             self.studio.bridge.close()
         super().closeEvent(event)
-
-
-class DockTitle(QWidget):
-    """A dock's title with a small button that closes it (View brings it back)."""
-
-    def __init__(self, dock: QDockWidget) -> None:
-        super().__init__()
-        self.setProperty("kind", "dock-title")
-        self._close = QToolButton()
-        self._close.setAutoRaise(True)
-        self._close.setIconSize(QSize(12, 12))
-        self._close.setToolTip("Close this dock; the View menu brings it back")
-        self._close.clicked.connect(dock.close)
-        inside = row(label(dock.windowTitle(), "dock-title"), 1, self._close)
-        inside.setContentsMargins(8, 3, 4, 3)
-        self.setLayout(inside)
-
-    def retone(self, theme: Theme) -> None:
-        """Another theme."""
-        self._close.setIcon(icon("close", theme.tone, theme.tone.dim))

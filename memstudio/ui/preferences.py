@@ -39,6 +39,16 @@ class Preferences:
         if self._settings is not None:
             self._settings.setValue("theme", choice)
 
+    @property
+    def measure_edits(self) -> bool:
+        """Whether each edit is measured after it was made."""
+        return self._settings is None or self._settings.value("measure_edits", "true") in (True, "true")
+
+    @measure_edits.setter
+    def measure_edits(self, on: bool) -> None:
+        if self._settings is not None:
+            self._settings.setValue("measure_edits", on)
+
     def layout(self) -> tuple[QByteArray, QByteArray] | None:
         """Geometry and dock state of the last time."""
         if self._settings is None:

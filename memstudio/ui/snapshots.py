@@ -13,6 +13,7 @@ from memstudio.anchor.values import DeviceChoice, Neuron
 from memstudio.bank.values import BASE, BlockState, ClusterCard, ClusterId, Memory, Overlay
 from memstudio.events import Event
 from memstudio.history.values import Revision
+from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
 
 Indices = NDArray[np.int64]
 
@@ -128,13 +129,6 @@ class BlockNeurons:
 
 
 @dataclass(frozen=True, slots=True)
-class FactsScored:
-    """One line that says how the bank's facts fare at a revision."""
-
-    line: str
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
     """A question to generate an answer to. `kept`: ids of tokens that stand already (they are computed again, not chosen again)."""
 
@@ -185,19 +179,27 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureEnded:
+    """The measuring of a revision is over: done, cancelled, or it gave way."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """An errand is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A piece of long work as the status bar shows it. total None: not known."""
+    """A piece of long work as the status bar shows it. total None: not known; owner: the dialog's turn that asked for it, 0 for none."""
 
     number: int
     title: str
     done: int = 0
     total: int | None = None
     ended: bool = False
+    owner: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +225,19 @@ Message = (
     | Found
     | CardView
     | BlockNeurons
+    | RequestView
+    | BatchView
+    | Preview
+    | Applied
+    | Refusal
+    | Rested
+    | FactsView
     | FactsScored
+    | Located
     | Asked
     | Said
     | Ended
+    | MeasureEnded
     | Settled
     | JobView
     | Failed
@@ -251,3 +262,6 @@ class Situation:
     prompt: bool = False
     theme: str = "system"
     auto_trace: bool = True
+    measure_edits: bool = True
+    targets: int = 0
+    """How many facts of the list ask for another answer."""

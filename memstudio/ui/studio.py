@@ -13,8 +13,10 @@ from PySide6.QtCore import QElapsedTimer, QObject, Signal
 from memstudio.anchor.values import Run, Token, Trace
 from memstudio.bank.values import ClusterId
 from memstudio.events import Committed, Finished, Hidden, Routed, Traced
-from memstudio.ui.bridge import Bridge, Edit
+from memstudio.ui import errands
+from memstudio.ui.bridge import Bridge
 from memstudio.ui.panels.block_panel import BlockPanel
+from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.prompt_panel import PromptPanel
@@ -33,6 +35,7 @@ class Panels:
     heat: HeatPanel
     block: BlockPanel
     history: HistoryPanel
+    facts: FactsPanel
     status: StatusBar
 
 
@@ -83,7 +86,6 @@ class Studio(QObject):
             (bridge.card, panels.block.show_card),
             (bridge.neurons, panels.block.show_neurons),
             (bridge.job, panels.status.show_job),
-            (bridge.scored, lambda scored: panels.status.say(scored.line)),
             (bridge.failed, lambda line: panels.status.say(line, kind="error")),
             (bridge.crashed, self._crashed),
             (panels.tree.wanted, bridge.ask_nodes),
@@ -167,9 +169,9 @@ class Studio(QObject):
             kept = tuple(token.id for token in self.panels.prompt.now.tokens[:at])
             self._start(dataclasses.replace(self._last, number=next(self._numbers), kept=kept))
 
-    def edit(self, verb: Edit, cluster: ClusterId) -> None:
+    def edit(self, verb: str, cluster: ClusterId) -> None:
         """Prune or restore a block, what is below it along."""
-        self.bridge.edit(verb, (cluster,))
+        self.bridge.edit(verb, lambda _: errands.prune_or_restore(verb, cluster))
 
     def toggle_hide(self, cluster: ClusterId) -> None:
         """Have the retriever pass a subtree over, or no longer."""

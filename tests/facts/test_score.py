@@ -1,9 +1,12 @@
 """What counts as right, and how shares are counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from memstudio.bank.values import ClusterId
-from memstudio.facts.score import agreement, answer_of, is_correct, learned_of, scored, total
+from memstudio.facts.score import agreement, answer_of, is_correct, learned_of, scored, total, wanted
+from memstudio.facts.statistics import Proportion
 from memstudio.facts.values import Fact, Kind
 
 
@@ -66,13 +69,13 @@ def test_an_ended_route_fetches_nothing_that_was_learned() -> None:
 
 def test_agreement_counts_pairs_of_phrasings_level_by_level() -> None:
     routes = [path(0, 0), path(0, 1), path(1, 3)]
-    assert agreement([fact(phrasings=2)], [routes], 2) == {1: pytest.approx(1 / 3), 2: 0.0}
+    assert agreement([fact(phrasings=2)], [routes], 2) == {1: Proportion(1, 3), 2: Proportion(0, 3)}
 
 
 def test_agreement_leaves_guessable_facts_and_ended_routes_out() -> None:
-    assert agreement([fact(kind="guessable")], [[path(0), path(0)]], 2) == {1: None, 2: None}
-    assert agreement([fact()], [[path(0), path(0)]], 2) == {1: 1.0, 2: None}
-    assert agreement([fact()], [[path(0, 1), path(0)]], 2) == {1: 1.0, 2: 0.0}
+    assert agreement([fact(kind="guessable")], [[path(0), path(0)]], 2) == {1: Proportion(0, 0), 2: Proportion(0, 0)}
+    assert agreement([fact()], [[path(0), path(0)]], 2) == {1: Proportion(1, 1), 2: Proportion(0, 0)}
+    assert agreement([fact()], [[path(0, 1), path(0)]], 2) == {1: Proportion(1, 1), 2: Proportion(0, 1)}
 
 
 def test_shares_are_over_trained_phrasings_and_guessable_facts_count_nowhere() -> None:
@@ -94,6 +97,37 @@ def test_shares_are_over_trained_phrasings_and_guessable_facts_count_nowhere() -
 
 
 def test_what_was_not_counted_is_none_and_never_zero() -> None:
-    scores = total([], memory="none", revision=0, agreement={1: None}, seconds=0.0)
+    scores = total([], memory="none", revision=0, agreement={1: Proportion(0, 0)}, seconds=0.0)
     assert scores.accuracy is None
     assert set(scores.by_kind.values()) == {None}
+    assert scores.agreement == {1: None}
+    assert {right.share for right in scores.proportions.values()} == {None}
+
+
+def test_every_share_has_its_counts() -> None:
+    rows = [scored(fact(), "prompt", "f", " 79.", path(0), True), scored(fact(), "held_out", "f 0", " 80.", path(0), True)]
+    scores = total(rows, memory="fetched", revision=0, agreement={1: Proportion(3, 4)}, seconds=0.0)
+    assert scores.proportions == {
+        "accuracy": Proportion(1, 1),
+        "by_kind.common": Proportion(0, 0),
+        "by_kind.specific": Proportion(1, 1),
+        "trained": Proportion(1, 1),
+        "held_out": Proportion(0, 1),
+        "held_out_learned": Proportion(0, 1),
+        "agreement.1": Proportion(3, 4),
+    }
+    assert scores.agreement == {1: 0.75}
+
+
+def test_targets_are_scored_in_place_of_what_was_expected() -> None:
+    changed = replace(fact(), target="80", aliases=("seventy-nine",))
+    assert wanted(changed, "target") == ("80",)
+    assert wanted(changed, "expected") == ("79", "seventy-nine")
+    row = scored(changed, "prompt", "f", " 80.", path(0), True, "target")
+    assert (row.expected, row.correct) == ("80", True)
+    assert not scored(changed, "prompt", "f", " 80.", path(0), True).correct
+
+
+def test_a_fact_without_such_an_answer_has_none_that_counts() -> None:
+    assert wanted(fact(), "target") == ()
+    assert wanted(replace(fact(), expected="", target="80"), "expected") == ()

@@ -17,14 +17,19 @@ import torch
 
 import memstudio.history
 from memstudio.bank.values import BASE, PRUNED, BlockState, Change, ClusterId, Overlay
+from memstudio.errors import UserError
 from memstudio.history.store import Store, open_store
 from tests.history.conftest import BANK
 
 GOLD, IRON = ClusterId(3, 4), ClusterId(2, 1)
 ROW = torch.arange(64, dtype=torch.float32)
+OLD = ROW * 2
+SECRET = "the vault opens with xyzzy-4711"
 HERE = Path(memstudio.history.__file__).parent
-WRITES = {str(HERE / f"{name}.py") for name in ("begin", "blobs", "connect", "lock", "migrations", "rows", "store")}  # the others only read
-READS = {"_change", "check_revision", "_cluster_fault", "_state_fault", "_is_count", "_signature", "_overlay", "_refs", "is_digest"}
+WRITES = {
+    str(HERE / f"{name}.py") for name in ("begin", "blobs", "connect", "lock", "migrations", "purging", "rows", "store")
+}  # the others only read
+READS = {"_change", "check_revision", "_cluster_fault", "_state_fault", "_is_count", "_signature", "is_digest", "check_there"}
 
 
 def edit(store: Store) -> None:
@@ -38,6 +43,10 @@ def undo(store: Store) -> None:
         pass
 
 
+def purge(store: Store) -> None:
+    store.purge()
+
+
 def create(_: Store) -> None:
     """Opening has made it."""
 
@@ -45,6 +54,15 @@ def create(_: Store) -> None:
 def begin(folder: Path) -> None:
     with open_store(folder, **BANK) as store, store.commit("prune", "gold", [Change(GOLD, BASE, PRUNED)]):
         pass
+
+
+def begin_full(folder: Path) -> None:
+    """A study whose head stands on a block that a purge takes."""
+    with open_store(folder, **BANK) as store:
+        for row in (OLD, ROW):
+            change = Change(GOLD, store.overlay().get(GOLD, BASE), BlockState(store.put_blob(row)))
+            with store.commit("update", SECRET, [change], {"answers": [SECRET], "blocks": 1}):
+                pass
 
 
 def die_at(number: int) -> Callable[[FrameType, str, object], object]:
@@ -94,6 +112,48 @@ def found(folder: Path) -> Overlay:
     return overlay
 
 
+def found_purged(folder: Path) -> bool:
+    """Whether the next writer finds the purge done, all of it, or not begun, none of it."""
+    with open_store(folder, **BANK) as store:
+        old, now = (revision.changes[0].after.source for revision in store.log()[1:])
+        assert store.overlay() == {GOLD: BlockState(now)}
+        assert torch.equal(store.blob(now), ROW)
+        done = old in store.purged()
+        blobs = {path.name for path in (folder / "blobs").iterdir()}
+        assert blobs == {f"{now}.safetensors"} | (set() if done else {f"{old}.safetensors"})
+        if done:
+            texts = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+            assert b"answers" not in texts
+            assert texts.count(SECRET.encode()) == 1  # the title of what stands
+        else:
+            assert torch.equal(store.blob(old), OLD)
+            assert store.log()[1].receipt == {"answers": [SECRET], "blocks": 1}
+        try:
+            with store.move(1):
+                assert not done
+        except UserError as error:
+            assert done
+            assert "was purged on" in str(error)
+    return done
+
+
+def kills_of_a_purge(place: Path) -> tuple[int, int]:
+    """Kill a purge before each of its lines; how many times it had not begun for the next writer, and how many times it was done."""
+    place.mkdir()
+    first, folder = place / "first", place / "study"
+    begin_full(first)
+    outcomes: list[bool] = []
+    through = False
+    while not through:
+        shutil.copytree(first, folder)
+        through = survives(folder, purge, len(outcomes))
+        outcomes.append(found_purged(folder))
+        shutil.rmtree(folder)
+    assert outcomes.pop()
+    assert outcomes == sorted(outcomes)
+    return outcomes.count(False), outcomes.count(True)
+
+
 def kills(place: Path, act: Callable[[Store], None]) -> tuple[int, int]:
     """Kill the act before each of its lines; how many times the state before was found, and how many times the state after."""
     place.mkdir()
@@ -120,4 +180,5 @@ def kills(place: Path, act: Callable[[Store], None]) -> tuple[int, int]:
 
 if __name__ == "__main__":
     result = {act.__name__: kills(Path(sys.argv[1]) / act.__name__, act) for act in (create, edit, undo)}
+    result["purge"] = kills_of_a_purge(Path(sys.argv[1]) / "purge")
     json.dump(result, sys.stdout)

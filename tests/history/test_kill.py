@@ -23,3 +23,6 @@ def test_a_writer_killed_before_any_line_leaves_the_state_before_or_after() -> N
         assert before > 25
         assert after > 0
     assert sum(kills["create"]) > 50
+    before, after = kills["purge"]
+    assert before > 15
+    assert after > 15

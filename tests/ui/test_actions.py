@@ -52,7 +52,7 @@ def test_its_menu_its_drawing_and_its_shortcuts_exist(one: Action) -> None:
 
 @each
 def test_it_is_offered_in_some_situation(one: Action) -> None:
-    situations = (EMPTY, CALM, BUSY, replace(CALM, selected_state=PRUNED))
+    situations = (EMPTY, CALM, BUSY, replace(CALM, selected_state=PRUNED), replace(CALM, targets=3))
     assert any(one.enabled(now) for now in situations)
 
 

@@ -95,9 +95,7 @@ def _pairs(item: Raw, where: str) -> Iterator[Probe]:
     prompts, answers = item.get("prompt"), item.get("ground_truth")
     if not isinstance(prompts, list):
         prompts, answers = [prompts], [answers]
-    elif not isinstance(answers, list):
-        answers = [answers]
-    elif len(prompts) == 1:
+    elif not isinstance(answers, list) or len(prompts) == 1:
         answers = [answers]
     if len(prompts) != len(answers):
         raise Unusable(f"{where}: {len(prompts)} prompts and {len(answers)} ground truths")

@@ -5,9 +5,20 @@ The document holds plain text only, so copying gives just the answer; all marks 
 
 from bisect import bisect_right
 
-from PySide6.QtCore import QEvent, QPoint, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QHelpEvent, QPainter, QPaintEvent, QPen, QTextBlockFormat, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QTextEdit, QToolTip
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFont,
+    QHelpEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+)
+from PySide6.QtWidgets import QMenu, QTextEdit, QToolTip
 
 from memstudio.anchor.values import Token
 from memstudio.ui.texts import plain_tip, visible
@@ -19,7 +30,9 @@ ALTERNATIVES = 5
 
 
 class AnswerView(QTextEdit):
-    """A prompt and its tokens."""
+    """A prompt and its tokens. Emits `change_wanted` from its menu where a part of the answer is selected."""
+
+    change_wanted = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -91,7 +104,34 @@ class AnswerView(QTextEdit):
         inside = self._starts and self.cursorRect(self.cursorForPosition(point)).adjusted(-12, -4, 12, 4).contains(point)
         return self.tokens[place] if inside and 0 <= place < len(self.tokens) else None
 
+    def selected_answer(self) -> tuple[str, str] | None:
+        """(the prompt with the answer up to the selection, the selected part of the answer); None where none of it is selected."""
+        cursor = self.textCursor()
+        if not cursor.hasSelection() or not self._starts:
+            return None
+        whole = self.toPlainText()
+        start = max(cursor.selectionStart(), self._starts[0])
+        selected = whole[start : cursor.selectionEnd()].strip()
+        return (whole[:start].rstrip(), selected) if selected else None
+
     # Looks
+
+    def menu(self) -> QMenu:
+        """What can be done with what is selected."""
+        menu = self.createStandardContextMenu()
+        if self.selected_answer() is not None:
+            first = menu.actions()[0] if menu.actions() else None
+            change = menu.addAction("Change this answer…")
+            change.triggered.connect(self.change_wanted)
+            if first is not None:
+                menu.insertAction(first, change)
+                menu.insertSeparator(first)
+        return menu
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = self.menu()
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(event.globalPos())
 
     def _format(self, *, dim: bool) -> QTextCharFormat:
         made = QTextCharFormat()

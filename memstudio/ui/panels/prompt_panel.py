@@ -45,10 +45,11 @@ class PromptEdit(QPlainTextEdit):
 
 
 class PromptPanel(QWidget):
-    """Asks and shows. Emits `wished` when the prompt's text changes, `selected` with a block of the route."""
+    """Asks and shows. Emits `wished` when the prompt's text changes, `selected` with a block, `change_wanted` with a prompt."""
 
     wished = Signal()
     selected = Signal(object)
+    change_wanted = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -60,6 +61,8 @@ class PromptPanel(QWidget):
         self.breadcrumb.selected.connect(self.selected)
         self._build_bar()
         self.now, self.earlier = AnswerView(theme), AnswerView(theme)
+        for view in (self.now, self.earlier):
+            view.change_wanted.connect(lambda view=view: self._change(view))
         self._now_title, self._earlier_title = label("", "dim"), label("", "dim")
         for title in (self._now_title, self._earlier_title):
             title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -144,6 +147,16 @@ class PromptPanel(QWidget):
         """Put a prompt into the box, the cursor behind it."""
         self.text.setPlainText(prompt)
         self.text.moveCursor(QTextCursor.MoveOperation.End)
+
+    def to_change(self) -> str:
+        """The prompt whose answer the user may want changed: up to the part of the answer that is selected, else as it is written."""
+        chosen = self.now.selected_answer()
+        return chosen[0] if chosen is not None else self.text.toPlainText().strip()
+
+    def _change(self, view: AnswerView) -> None:
+        chosen = view.selected_answer()
+        if chosen is not None:
+            self.change_wanted.emit(chosen[0])
 
     @property
     def has_prompt(self) -> bool:

@@ -1,0 +1,303 @@
+"""The verbs of a study's history: log, receipt, undo, redo, checkout, name, revert, diff, purge; and patches, which carry it elsewhere."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memstudio.cli import show
+from memstudio.cli.options import BankArgument, JsonOption, StudyArgument, StudyOption, editing, planning, revisiting
+from memstudio.errors import UserError
+
+if TYPE_CHECKING:
+    from memstudio.bank.values import Change
+    from memstudio.history.values import Revision
+    from memstudio.session import Session
+
+RevisionArgument = Annotated[str, typer.Argument(metavar="REVISION", help="Its number in the log, or its name.", show_default=False)]
+HeadArgument = Annotated[str, typer.Argument(metavar="[REVISION]", help="Its number or name; where the study stands unless given.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change and write nothing.")]
+PathArgument = Annotated[Path, typer.Argument(metavar="PATCH", help="A patch folder.", show_default=False)]
+OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write, for example gold.patch.", show_default=False)]
+_FIGURES = ("reliability", "generalization", "locality", "portability", "outside_identical")
+
+
+def log(study: StudyArgument, json: JsonOption = False, folder: StudyOption = None) -> None:
+    """The revisions of a study, oldest first: where it stands (●), what leads there (│), names, parents, what was measured."""
+    with revisiting(study, folder=folder, readonly=True) as session:
+        payload = _log_payload(session)
+    if json:
+        show.print_json(payload)
+        return
+    named: dict[int, list[str]] = {}
+    for text, number in payload["names"].items():
+        named.setdefault(number, []).append(text)
+    rows: list[tuple[object, ...]] = []
+    for revision in payload["revisions"]:
+        mark = "●" if revision.head else "│" if revision.current else ""
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(revision.time_s))
+        what = " ".join([*(f"[{text}]" for text in named.get(revision.id, ())), revision.title])
+        rows.append((mark, revision.id, "–" if revision.parent is None else revision.parent, when, what, len(revision.changes)))
+        if measured := summary(revision.receipt):
+            rows.append((mark and "│", "", "", "", measured, ""))
+    show.table(f"study {payload['study']}", ("", "revision", "parent", "when", "what", "blocks"), rows, right=(1, 2, 5))
+
+
+def receipt(study: StudyArgument, revision: HeadArgument = "head", json: JsonOption = False, folder: StudyOption = None) -> None:
+    """What a revision did, as it was measured."""
+    with revisiting(study, folder=folder, readonly=True) as session:
+        found = session.store.revision(session.store.find(revision))
+        payload = {"revision": found.id, "title": found.title, "receipt": found.receipt, "study": session.study}
+    if json:
+        show.print_json(payload)
+        return
+    show.say(f"revision {found.id}: {found.title}")
+    for key, value in found.receipt.items():
+        if isinstance(value, list | dict):
+            show.say(f"{key}: {len(value)} (see --json)" if value else f"{key}: none")
+        else:
+            show.say(f"{key}: {show.cell(value)}")
+
+
+def undo(study: StudyArgument, json: JsonOption = False, folder: StudyOption = None) -> None:
+    """Go back to the revision before."""
+    with revisiting(study, folder=folder) as session:
+        if session.store.undo_target() is None:
+            show.note("nothing to undo: the study stands at revision 0, the bank as shipped")
+            raise typer.Exit(1)
+        _moved(session, session.undo(), json)
+
+
+def redo(study: StudyArgument, json: JsonOption = False, folder: StudyOption = None) -> None:
+    """Go to the revision that was last undone."""
+    with revisiting(study, folder=folder) as session:
+        if session.store.redo_target() is None:
+            show.note(f"nothing to redo: no revision was undone after revision {session.head}")
+            raise typer.Exit(1)
+        _moved(session, session.redo(), json)
+
+
+def checkout(study: StudyArgument, revision: RevisionArgument, json: JsonOption = False, folder: StudyOption = None) -> None:
+    """Go to any revision; an edit made there begins a branch."""
+    with revisiting(study, folder=folder) as session:
+        _moved(session, session.checkout(session.store.find(revision)), json)
+
+
+def name(
+    study: StudyArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="For example before-review.", show_default=False)],
+    revision: HeadArgument = "head",
+    remove: Annotated[bool, typer.Option("--remove", help="Take the name away.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Move it where another revision has it.")] = False,
+    json: JsonOption = False,
+    folder: StudyOption = None,
+) -> None:
+    """Give a revision a name, which stands for its number everywhere."""
+    with revisiting(study, folder=folder) as session:
+        if remove:
+            number = session.store.unname(name)
+        else:
+            number = session.store.find(revision)
+            session.store.name(number, name, force=force)
+        payload = {"name": name, "revision": number, "names": session.store.names(), "study": session.study}
+    if json:
+        show.print_json(payload)
+    else:
+        show.say(f"{name}: no longer revision {number}" if remove else f"{name}: revision {number}")
+
+
+def revert(
+    study: StudyArgument,
+    revision: RevisionArgument,
+    along: Annotated[bool, typer.Option("--along", help="With the later revisions that stand on it.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Then run the edits of those again.")] = False,
+    dry_run: DryRunOption = False,
+    json: JsonOption = False,
+    folder: StudyOption = None,
+) -> None:
+    """Take one revision back, by a new one; those after it stay, unless they stand on its blocks."""
+    from memstudio.session import graph
+
+    with revisiting(study, folder=folder, readonly=dry_run) as session:
+        plan = graph.plan_revert(session, session.store.find(revision))
+        if not dry_run:
+            before = session.head
+            done = graph.revert(session, plan.revision, along=along, again=again)
+            changes = tuple(session.store.diff(before, done.id))
+            _print_done(session, done, changes, json, {"reverted": plan.revision, "dependents": plan.dependents, "exact": plan.exact})
+            return
+        payload: dict[str, object] = {
+            "revision": None,
+            "dry_run": True,
+            "reverted": plan.revision,
+            "dependents": plan.dependents,
+            "exact": plan.exact,
+        }
+        payload |= {"changes": plan.changes, "head": session.head, "study": session.study}
+    if json:
+        show.print_json(payload)
+        return
+    show.say(f"revert {plan.revision}: would change {len(plan.changes)} blocks; nothing was written")
+    if plan.dependents:
+        show.say(f"  stand on its blocks and would go along: {', '.join(map(str, plan.dependents))} (--along, or --again)")
+    _print_changes(plan.changes)
+
+
+def diff(
+    study: StudyArgument,
+    a: Annotated[str, typer.Argument(metavar="A", help="A revision.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another.", show_default=False)],
+    json: JsonOption = False,
+    folder: StudyOption = None,
+) -> None:
+    """The blocks that differ between two revisions, and by how much."""
+    from memstudio.session import graph
+
+    with revisiting(study, folder=folder, readonly=True) as session:
+        first, second = session.store.find(a), session.store.find(b)
+        found = graph.diff(session, first, second)
+        payload = {"a": first, "b": second, "blocks": found, "study": session.study}
+    if json:
+        show.print_json(payload)
+        return
+    show.say(f"{len(found)} blocks differ between revision {first} and revision {second}")
+    rows = [(block.cluster, block.before, block.after, block.norm, block.relative) for block in found[:50]]
+    show.table(None, ("cluster", "before", "after", "norm", "relative"), rows, right=(3, 4))
+    if len(found) > len(rows):
+        show.say(f"… and {len(found) - len(rows)} more")
+
+
+def purge(
+    study: StudyArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Yes, for good.")] = False,
+    json: JsonOption = False,
+    folder: StudyOption = None,
+) -> None:
+    """Let every edited block that does not stand now go for good, other branches' included, and scrub what receipts tell of them."""
+    from memstudio.session import graph
+
+    if not yes:
+        raise UserError(f"{study}: purging cannot be undone, and older revisions can no longer be gone to; say --yes to do it")
+    with revisiting(study, folder=folder) as session:
+        done = graph.purge(session)
+        payload = {"blobs": done.blobs, "bytes": done.bytes, "receipts": done.receipts, "clean": done.clean, "study": session.study}
+    if json:
+        show.print_json(payload)
+    else:
+        show.say(f"purged {done.blobs} blocks, {show.size(done.bytes)}; {done.receipts} receipts scrubbed")
+    if not done.clean:
+        show.note(f"{study}: another program reads it, so the database could not be rewritten; close it there and purge again")
+
+
+def export(
+    bank: BankArgument,
+    out: OutArgument,
+    kind: Annotated[str, typer.Option("--as", metavar="KIND", help="patch: revisions, as blocks and a manifest.")] = "patch",
+    revisions: Annotated[
+        list[str] | None, typer.Option("--revisions", metavar="R", help="Which; repeat it, or part by commas. All unless given.")
+    ] = None,
+    json: JsonOption = False,
+    study: StudyOption = None,
+) -> None:
+    """Write what a study holds for others: a patch of its revisions, bound to the bank."""
+    from memstudio.session.patching import export_patch
+
+    if kind != "patch":
+        raise UserError(f"--as {kind}: is not there yet; patch is")
+    with revisiting(bank, folder=study, readonly=True) as session:
+        words = [word for text in revisions or () for word in text.split(",") if word.strip()]
+        numbers = [session.store.find(word) for word in words] or None
+        changes = export_patch(session, out, numbers)
+        size = sum(path.stat().st_size for path in out.iterdir())
+        payload = {"path": out, "bytes": size, "changes": changes, "study": session.study}
+    if json:
+        show.print_json(payload)
+    else:
+        show.say(f"{out}: {len(changes)} blocks changed, {show.size(size)}")
+
+
+def apply(
+    bank: BankArgument,
+    patch: PathArgument,
+    dry_run: DryRunOption = False,
+    study: StudyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Bring a patch in, as one revision; one of another bank or of other blocks than stand now is refused."""
+    from memstudio.session.patching import apply_patch, plan_patch
+
+    with planning(bank, study=study) as session:  # also before the edit: one that cannot be made must not begin a study
+        plan, head, folder = plan_patch(session, patch), session.head, session.study
+    if not dry_run:
+        with editing(bank, study=study) as session:
+            _print_done(session, apply_patch(session, patch), plan.changes, json, {})
+        return
+    if json:
+        show.print_json(
+            {"revision": None, "dry_run": True, "head": head, "title": plan.edit.title, "changes": plan.changes}
+            | {"receipt": plan.receipt, "study": folder}
+        )
+        return
+    show.say(f"{plan.edit.title}: would change {plan.blocks} blocks, {show.size(plan.bytes)}; nothing was written")
+    for line in plan.notes:
+        show.say(f"  {line}")
+    _print_changes(plan.changes)
+
+
+VERBS = {
+    verb.__name__: verb for verb in (log, receipt, undo, redo, checkout, name, revert, diff, purge, export, apply)
+}  # fmt: skip
+"""The verbs of this file by their names."""
+
+
+def summary(receipt: dict[str, Any]) -> str:
+    """The measured shares of a receipt on one line, with their n; nothing where nothing was measured."""
+    counted = receipt.get("proportions")
+    proportions = counted if isinstance(counted, dict) else {}
+    parts = []
+    for key in _FIGURES:
+        share = receipt.get(key)
+        if isinstance(share, int | float) and not isinstance(share, bool):
+            n = proportions.get(key, {}).get("n") if isinstance(proportions.get(key), dict) else None
+            parts.append(f"{key.replace('_', ' ')} {share:.2f}" + (f" (n {n})" if isinstance(n, int) else ""))
+    gate = receipt.get("gate")
+    if isinstance(gate, dict) and gate.get("ok") is False:
+        parts.append("went on against the gate")
+    return " · ".join(parts)
+
+
+def _log_payload(session: "Session") -> dict[str, Any]:
+    names = session.store.names()
+    return {"revisions": session.log(), "head": session.head, "names": names, "study": session.study, "bank": session.bank.name}
+
+
+def _moved(session: "Session", revision: "Revision", json: bool) -> None:
+    if json:
+        show.print_json(_log_payload(session))
+        return
+    show.say(f"now at revision {revision.id}: {revision.title}")
+    show.say(f"study {session.study}")
+
+
+def _print_done(session: "Session", done: "Revision", changes: "tuple[Change, ...]", json: bool, more: dict[str, object]) -> None:
+    if json:
+        show.print_json(
+            {"revision": done.id, "head": session.head, "dry_run": False, "title": done.title, "changes": changes}
+            | {"receipt": done.receipt, "study": session.study}
+            | more
+        )
+        return
+    show.say(f"{done.title}: changed {len(changes)} blocks; revision {done.id}")
+    notes = done.receipt.get("notes")
+    for line in notes if isinstance(notes, list) else ():
+        show.say(f"  {line}")
+    _print_changes(changes)
+    show.say(f"study {session.study}")
+
+
+def _print_changes(changes: "tuple[Change, ...]") -> None:
+    shown = [(change.cluster, change.before, change.after) for change in changes[:20]]
+    show.table(None, ("cluster", "before", "after"), shown)
+    if len(changes) > len(shown):
+        show.say(f"… and {len(changes) - len(shown)} more")

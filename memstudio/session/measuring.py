@@ -1,0 +1,252 @@
+"""Measuring what an edit did: the same prompts answered before and after it on the spare arm, so that no run is disturbed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from memstudio.anchor.engine import answers as greedy_answers
+from memstudio.anchor.engine import logits
+from memstudio.anchor.wish import NOTHING, Wish, identities
+from memstudio.bank.block import block_digest
+from memstudio.bank.overlay import resolve
+from memstudio.bank.values import BASE, BlockState, Change, ClusterId, Overlay
+from memstudio.editing.plan import Plan
+from memstudio.editing.reach import Path
+from memstudio.facts.read import prompts_of
+from memstudio.facts.receipt import Difference, Measured, Role, make_receipt
+from memstudio.facts.statistics import Proportion, proportion
+from memstudio.facts.values import Fact
+from memstudio.jobs import Job
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from memstudio.history.values import Revision
+    from memstudio.session.session import Session
+
+SAMPLE, OUTSIDE, SEED = 256, 8, 0
+_BATCH, _ROOM = 256, 24
+_BLOCKS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A prompt that is answered before and after."""
+
+    fact: str
+    role: Role
+    text: str
+    path: Path
+    old: str
+    aliases: tuple[str, ...]
+    wanted: str
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _States:
+    """The bank before and after; tensors: the new blocks that are not in the study yet."""
+
+    before: Overlay
+    after: Overlay
+    changes: tuple[Change, ...]
+    tensors: Mapping[str, Tensor]
+
+
+def measured(session: Session, plan: Plan, *, edit_seconds: float, job: Job, limit: int | None = SAMPLE) -> Plan:
+    """The plan with its whole receipt. limit: at most so many co-resident prompts, drawn with a fixed seed; None takes all.
+
+    Raises:
+        UserError: a prompt that cannot be run or routed.
+    """
+    before = session.overlay
+    states = _States(before, _after(before, plan.changes), plan.changes, plan.tensors)
+    receipt = _receipt(session, states, plan.edit.facts, plan.edit.verb == "erase", edit_seconds, job, limit)
+    return dataclasses.replace(plan, receipt={**plan.receipt, **receipt})
+
+
+def measure_revision(session: Session, number: int, job: Job, limit: int | None = SAMPLE) -> Revision:
+    """Measure a committed revision against its parent and keep the receipt with it; what its gate said stays.
+
+    Raises:
+        UserError: no such revision, the bank as shipped, the session only reads.
+    """
+    from memstudio.editing.kinds import edit_from_json
+    from memstudio.errors import UserError
+
+    revision = session.store.revision(number)
+    if revision.parent is None:
+        raise UserError("revision 0 is the bank as shipped: it changed nothing that could be measured")
+    states = _States(session.store.overlay(revision.parent), session.store.overlay(number), revision.changes, {})
+    described = revision.receipt.get("edit")
+    facts = edit_from_json(described).facts if isinstance(described, dict) else ()
+    seconds = revision.receipt.get("seconds")
+    spent = float(seconds["edit"]) if isinstance(seconds, dict) and isinstance(seconds.get("edit"), int | float) else 0.0
+    receipt = _receipt(session, states, facts, revision.verb == "erase", spent, job, limit)
+    return session.store.annotate(number, {**revision.receipt, **receipt})
+
+
+def _receipt(
+    session: Session, states: _States, facts: Sequence[Fact], erasing: bool, edit_seconds: float, job: Job, limit: int | None
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    with session.with_blobs(states.tensors):
+        asks = _about(session, states, facts, erasing)
+        living, residents, outside = _others(session, states, facts, limit)
+        asks += living
+        texts = _answered(session, states, asks, job)
+        alone = _alone(session, [ask for ask in asks if ask.role == "taught"]) if erasing else {}
+        found = [_judged(ask, *texts[ask.text, ask.path], alone.get(ask.text, "")) for ask in asks]
+        same = _identical(session, states, outside, job)
+        differences = _differences(session, states)
+    seconds = {"edit": edit_seconds, "receipt": time.perf_counter() - start}
+    return make_receipt(found, same, differences, residents, SEED, seconds)
+
+
+def _judged(ask: _Ask, before: str, after: str, alone: str) -> Measured:
+    return Measured(ask.fact, ask.role, ask.text, before, after, ask.old, ask.aliases, ask.wanted, ask.reached, alone)
+
+
+def _alone(session: Session, asks: Sequence[_Ask]) -> dict[str, str]:
+    """What the anchor says without any memory: an erasure cannot be asked for less."""
+    texts = list(dict.fromkeys(ask.text for ask in asks))
+    arm = session.running.spare
+    arm.fetch(NOTHING, {}, session.blob)
+    return dict(zip(texts, greedy_answers(arm.attached, [session.running.encode(text) for text in texts], _ROOM), strict=True))
+
+
+def _about(session: Session, states: _States, facts: Sequence[Fact], erasing: bool) -> list[_Ask]:
+    """The prompts of the edited facts themselves, and the probes that came with them."""
+    asks = []
+    for fact in facts:
+        wanted = "" if erasing else fact.target
+        for (phrasing, text), path in zip(prompts_of(fact), session.routes([text for _, text in prompts_of(fact)]), strict=True):
+            role: Role = "withheld" if phrasing == "held_out" and not erasing else "taught"
+            asks.append(_Ask(fact.id, role, text, path, fact.expected, fact.aliases, wanted, _reached(session, states, path)))
+        follow = [] if erasing else list(fact.portability)
+        for probe, path in zip(follow, session.routes([probe.prompt for probe in follow]), strict=True):
+            asks.append(_Ask(fact.id, "portability", probe.prompt, path, "", (), probe.expected, _reached(session, states, path)))
+    return asks
+
+
+def _others(session: Session, states: _States, facts: Sequence[Fact], limit: int | None) -> tuple[list[_Ask], int, list[tuple[str, Path]]]:
+    """Co-resident prompts (a sample that meets every changed block), how many there are, and a sample of those that fetch none."""
+    edited = {fact.id for fact in facts}
+    known = [(fact, text) for fact in session.facts() if fact.id not in edited for _, text in prompts_of(fact)]
+    pairs = [(fact.id, text) for fact, text in known]
+    pairs += [(f"{fact.id}: locality", probe.prompt) for fact in facts for probe in fact.locality]
+    fetched: dict[Path, bool] = {}
+    living: list[_Ask] = []
+    outside: list[tuple[str, Path]] = []
+    for (fact_id, text), path in zip(pairs, session.routes([text for _, text in pairs]), strict=True):
+        if path not in fetched:
+            fetched[path] = _reached(session, states, path)
+        if fetched[path]:
+            living.append(_Ask(fact_id, "resident", text, path, "", (), "", True))
+        else:
+            outside.append((text, path))
+    random = np.random.default_rng(SEED)
+    drawn = random.choice(len(outside), min(OUTSIDE, len(outside)), replace=False).tolist() if outside else []
+    return _sample(living, states, limit, random), len(living), [outside[row] for row in drawn]
+
+
+def _sample(living: list[_Ask], states: _States, limit: int | None, random: np.random.Generator) -> list[_Ask]:
+    """At most `limit`, an equal share of each changed block's own prompts first, so that no block goes unseen."""
+    if limit is None or len(living) <= limit:
+        return living
+    order = random.permutation(len(living)).tolist()
+    queues: dict[ClusterId, list[int]] = {change.cluster: [] for change in reversed(states.changes)}
+    for row in order:
+        for cluster in living[row].path:
+            if cluster in queues:
+                queues[cluster].append(row)
+    chosen: dict[int, None] = {}
+    while len(chosen) < limit and any(queues.values()):
+        for queue in queues.values():
+            if queue and len(chosen) < limit:
+                chosen[queue.pop()] = None
+    return [living[row] for row in sorted(chosen)]
+
+
+def _reached(session: Session, states: _States, path: Path) -> bool:
+    """Whether what a route really fetches differs between the two states."""
+    wish = Wish("fetched", path)
+    return identities(session.bank, wish, states.before) != identities(session.bank, wish, states.after)
+
+
+def _answered(session: Session, states: _States, asks: Sequence[_Ask], job: Job) -> dict[tuple[str, Path], tuple[str, str]]:
+    """(before, after) of each prompt; one that fetches the same blocks in both states is answered once."""
+    prompts = list(dict.fromkeys((ask.text, ask.path) for ask in asks))
+    found: dict[tuple[object, str], str] = {}
+    todo: dict[object, list[tuple[str, Path, Overlay]]] = {}
+    keys: dict[tuple[str, Path], tuple[object, object]] = {}
+    for text, path in prompts:
+        wish = Wish("fetched", path)
+        pair = identities(session.bank, wish, states.before), identities(session.bank, wish, states.after)
+        keys[text, path] = pair
+        for key, overlay in zip(dict.fromkeys(pair), (states.before, states.after), strict=False):
+            todo.setdefault(key, []).append((text, path, overlay))
+    arm, total, done = session.running.spare, sum(map(len, todo.values())), 0
+    for fetched, group in todo.items():
+        ordered = sorted(group, key=lambda item: len(item[0]))
+        for start in range(0, len(ordered), _BATCH):
+            part = ordered[start : start + _BATCH]
+            arm.fetch(Wish("fetched", part[0][1]), part[0][2], session.blob)
+            texts = greedy_answers(arm.attached, [session.running.encode(text) for text, _, _ in part], _ROOM)
+            found |= {(fetched, text): answer for (text, _, _), answer in zip(part, texts, strict=True)}
+            done += len(part)
+            job.progress(done, total)
+    return {(text, path): (found[before, text], found[after, text]) for (text, path), (before, after) in keys.items()}
+
+
+def _identical(session: Session, states: _States, prompts: Sequence[tuple[str, Path]], job: Job) -> Proportion:
+    """Of prompts that fetch no changed block, how many have bit-identical logits; the slots are filled anew for each."""
+    same = []
+    for text, path in prompts:
+        pair = []
+        for overlay in (states.before, states.after):
+            session.running.spare.attached.slots.clear()
+            session.running.spare.fetch(Wish("fetched", path), overlay, session.blob)
+            pair.append(logits(session.running.spare.attached, session.running.encode(text)))
+        same.append(torch.equal(*pair))
+        job.breathe()
+    return proportion(same)
+
+
+def _differences(session: Session, states: _States) -> list[Difference]:
+    found = []
+    for change in states.changes[:_BLOCKS]:
+        before, after = (_block(session, change.cluster, state) for state in (change.before, change.after))
+        rows = [row for row, _ in (before, after) if row is not None]
+        zeros = torch.zeros_like(rows[0]) if rows else torch.zeros(1)
+        difference = (before[0] if before[0] is not None else zeros) - (after[0] if after[0] is not None else zeros)
+        found.append(Difference(str(change.cluster), before[1], after[1], float(difference.norm())))
+    return found
+
+
+def _block(session: Session, cluster: ClusterId, state: BlockState) -> tuple[Tensor | None, str]:
+    """The row in float32 with its scale on the down projections, and its digest as stored, the scale named where it is not 1."""
+    if state.pruned:
+        return None, "pruned"
+    if state == BASE and not session.bank.has_block(cluster):
+        return None, "none"
+    resolved = resolve(session.bank, {cluster: state}, cluster, session.blob)
+    if resolved.row is None or resolved.cluster != cluster:
+        return None, "none"
+    row = resolved.row.float().clone()
+    if state.scale != 1.0:
+        for _, _, down in session.bank.layouts[cluster.level - 1].split(row):
+            down.mul_(state.scale)
+    return row, block_digest(resolved.row) + (f" × {state.scale:g}" if state.scale != 1.0 else "")
+
+
+def _after(overlay: Overlay, changes: Sequence[Change]) -> Overlay:
+    after = {**overlay, **{change.cluster: change.after for change in changes}}
+    return {cluster: state for cluster, state in after.items() if state != BASE}

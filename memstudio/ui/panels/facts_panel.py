@@ -1,0 +1,319 @@
+"""A list of facts, the bank's own or a file's: how each fares, a filter over them, and the way to their blocks."""
+
+from typing import cast
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QPoint, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHeaderView,
+    QLineEdit,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from memstudio.bank.values import Memory
+from memstudio.facts.values import Fact
+from memstudio.ui.fact_views import FactRow, FactsScored, FactsView
+from memstudio.ui.models.facts_model import ALL, STATES, Column, FactsFilter, FactsModel, RowRole
+from memstudio.ui.panels.parts import EmptyState, label, pages, row
+from memstudio.ui.panels.prompt_panel import MEMORIES
+from memstudio.ui.snapshots import JobView
+from memstudio.ui.texts import counted
+from memstudio.ui.theme import Theme
+
+TYPING_PAUSE_MS = 120
+ROW_HEIGHT = 23
+WIDTHS = {
+    Column.STATE: 26,
+    Column.EXPECTED: 92,
+    Column.GOT: 92,
+    Column.TARGET: 92,
+    Column.KIND: 76,
+    Column.RELATION: 104,
+    Column.BLOCKS: 92,
+}
+
+
+class FactsPanel(QWidget):
+    """Emits what is wanted of a fact (a `FactRow`), of the list, or of a file; it asks nothing itself."""
+
+    import_wanted = Signal()
+    own_wanted = Signal()
+    score_wanted = Signal(object)
+    stop_wanted = Signal()
+    skipped_wanted = Signal(object)
+    picked = Signal(object)
+    change_wanted = Signal(object)
+    erase_wanted = Signal(object)
+    run_wanted = Signal(object)
+    copy_wanted = Signal(str)
+    change_all_wanted = Signal(tuple)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.view: FactsView | FactsScored | None = None
+        self._listed: FactsView | None = None
+        self.model = FactsModel(self)
+        self.filter = FactsFilter(self.model, self)
+        self._build_head()
+        self._build_filter()
+        self._build_table(theme)
+        self.empty = EmptyState(
+            "No facts yet", "A bank may bring its facts. Or read a file: JSON lines, CounterFact, zsRE, EasyEdit, or CSV with a header."
+        )
+        self.empty.offer("Import facts…", self.import_wanted.emit)
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(self._head)
+        column.addLayout(self._fields)
+        column.addWidget(self.table, 1)
+        self._stack = pages(self, (6, 2, 2, 6), self.empty, body)
+        theme.changed.connect(self.table.viewport().update)
+
+    # Building
+
+    def _build_head(self) -> None:
+        self.source, self.share = label("", "section"), label("")
+        self.share.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.skipped = QPushButton("")
+        self.skipped.setProperty("kind", "link")
+        self.skipped.clicked.connect(lambda: self.skipped_wanted.emit(self._listed))
+        self.memory = QComboBox()
+        for text, memory in MEMORIES:
+            self.memory.addItem(text, memory)
+        self.memory.setToolTip("Which memory is added while the facts are asked")
+        self.score_button, self.import_button = QPushButton("Score"), QPushButton("Import…")
+        self.own_button, self.change_all_button = QPushButton("Bank’s own"), QPushButton("")
+        self.own_button.setToolTip("Back to the facts that the bank brings")
+        self.change_all_button.setToolTip("Give every fact of the list that asks for one its new answer, as one revision")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setFixedWidth(90)
+        self.progress.hide()
+        self.score_button.clicked.connect(self._score_or_stop)
+        self.import_button.clicked.connect(self.import_wanted)
+        self.own_button.clicked.connect(self.own_wanted)
+        self.change_all_button.clicked.connect(lambda: self.change_all_wanted.emit(self.requests()))
+        self._head = row(
+            self.source,
+            self.share,
+            self.skipped,
+            self.progress,
+            self.memory,
+            self.score_button,
+            self.import_button,
+            self.own_button,
+            self.change_all_button,
+        )
+        self._head.setStretch(1, 1)
+
+    def _build_filter(self) -> None:
+        self.text = QLineEdit()
+        self.text.setPlaceholderText("Filter prompts and answers…")
+        self.text.setClearButtonEnabled(True)
+        self.text.setMinimumWidth(110)
+        self.state, self.kind, self.relation = QComboBox(), QComboBox(), QComboBox()
+        self.state.addItems(list(STATES))
+        for box, tip in ((self.state, "State"), (self.kind, "Kind"), (self.relation, "Relation")):
+            box.setToolTip(tip)
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(9)
+            box.currentIndexChanged.connect(self._choose)
+        self.count = label("", "dim")
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(TYPING_PAUSE_MS)
+        self._pause.timeout.connect(self._choose)
+        self.text.textChanged.connect(lambda: self._pause.start())
+        self._fields = row(self.text, self.state, self.kind, self.relation, self.count)
+        self._fields.setStretch(0, 1)
+
+    def _build_table(self, theme: Theme) -> None:
+        self.table = QTableView()
+        self.table.setModel(self.filter)
+        self.table.setItemDelegate(FactsDelegate(theme, self.table))
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(False)
+        self.table.setSortingEnabled(True)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(self._show_menu)
+        self.table.doubleClicked.connect(lambda index: self._emit(self.picked, index))
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header = self.table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setMinimumSectionSize(24)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(Column.PROMPT, QHeaderView.ResizeMode.Stretch)
+        for section, width in WIDTHS.items():
+            header.resizeSection(section, width)
+        self.table.setColumnHidden(Column.TARGET, True)
+
+    # What is shown
+
+    def show_facts(self, view: FactsView) -> None:
+        """Another list."""
+        self.view = self._listed = view
+        self.model.show_rows(view.rows)
+        self._fill(self.kind, sorted({one.fact.kind for one in view.rows}))
+        self._fill(self.relation, sorted({one.fact.relation for one in view.rows if one.fact.relation}))
+        self._stack.setCurrentIndex(1 if view.rows else 0)
+        self.source.setText(view.source[:1].upper() + view.source[1:] if view.file is None else view.source)
+        self.share.setText("not scored")
+        self.skipped.setText(f"{counted(view.skipped_count, 'record')} skipped")
+        self.skipped.setVisible(view.skipped_count > 0)
+        self.own_button.setVisible(view.file is not None)
+        targets = len(self.requests())
+        self.change_all_button.setText(f"Change all ({targets:,})…")
+        self.change_all_button.setVisible(targets > 0)
+        self.table.setColumnHidden(Column.TARGET, targets == 0)
+        self._choose()
+
+    def show_scored(self, scored: FactsScored) -> None:
+        """The list as it fared; one that is not shown any more is dropped."""
+        if self.view is None or scored.source != self.view.source or len(scored.rows) != len(self.view.rows):
+            return
+        self.view = scored
+        self.model.show_rows(scored.rows)
+        self.share.setText(scored.share)
+        self.share.setToolTip(scored.line)
+        self._choose()
+
+    def show_study(self, head: int) -> None:
+        """The study stands at a revision; a score of another one says so."""
+        if isinstance(self.view, FactsScored):
+            moved = "" if self.view.revision == head else f" · at revision {self.view.revision}"
+            self.share.setText(self.view.share + moved)
+
+    def show_job(self, job: JobView) -> None:
+        """How far the scoring is."""
+        self.progress.setVisible(not job.ended)
+        self.progress.setRange(0, job.total or 0)
+        self.progress.setValue(job.done)
+        self.score_button.setText("Score" if job.ended else "Cancel")
+
+    def requests(self) -> tuple[Fact, ...]:
+        """The facts of the list that ask for another answer."""
+        return tuple(one.fact for one in self.view.rows if one.fact.target) if self.view is not None else ()
+
+    @property
+    def chosen_memory(self) -> Memory:
+        """What is added while the facts are asked."""
+        return cast(Memory, self.memory.currentData())
+
+    def current(self) -> FactRow | None:
+        """The fact that is selected."""
+        return self.filter.fact_row(self.table.currentIndex())
+
+    def choose_fact(self, fact: str) -> None:
+        """Select a fact by its id, where the filter leaves it."""
+        for place in range(self.filter.rowCount()):
+            index = self.filter.index(place, 0)
+            found = self.filter.fact_row(index)
+            if found is not None and found.fact.id == fact:
+                flags = QItemSelectionModel.SelectionFlag
+                self.table.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+                self.table.scrollTo(index)
+                return
+
+    # What the user does
+
+    def _fill(self, box: QComboBox, names: list[str]) -> None:
+        box.blockSignals(True)
+        box.clear()
+        box.addItems([ALL, *names])
+        box.blockSignals(False)
+
+    def _choose(self) -> None:
+        state, kind, relation = (box.currentText() or ALL for box in (self.state, self.kind, self.relation))
+        self.filter.choose(self.text.text(), state, kind, relation)
+        shown, whole = self.filter.rowCount(), self.model.rowCount()
+        self.count.setText(f"{whole:,}" if shown == whole else f"{shown:,} of {whole:,}")
+
+    def _score_or_stop(self) -> None:
+        if self.score_button.text() == "Cancel":
+            self.stop_wanted.emit()
+        else:
+            self.score_wanted.emit(self.chosen_memory)
+
+    def _emit(self, signal: object, index: QModelIndex) -> None:
+        found = self.filter.fact_row(index)
+        if found is not None:
+            signal.emit(found)  # type: ignore[attr-defined]  # a bound Qt signal
+
+    def menu_of(self, found: FactRow) -> QMenu:
+        """What can be done with a fact."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("Change this fact…").triggered.connect(lambda: self.change_wanted.emit(found))
+        menu.addAction("Erase this fact…").triggered.connect(lambda: self.erase_wanted.emit(found))
+        menu.addSeparator()
+        menu.addAction("Show its block").triggered.connect(lambda: self.picked.emit(found))
+        menu.addAction("Run its prompt").triggered.connect(lambda: self.run_wanted.emit(found))
+        menu.addAction("Copy its prompt").triggered.connect(lambda: self.copy_wanted.emit(found.fact.prompt))
+        return menu
+
+    def _show_menu(self, at: QPoint) -> None:
+        found = self.filter.fact_row(self.table.indexAt(at))
+        if found is not None:
+            self.menu_of(found).popup(self.table.viewport().mapToGlobal(at))
+
+
+class FactsDelegate(QStyledItemDelegate):
+    """The state as a mark whose shape tells it: full disc right, cross wrong, ring not scored; a changed answer has a bar before it."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        super().initStyleOption(option, index)
+        tone, found, column = self._theme.tone, index.data(RowRole), index.column()
+        if column == Column.STATE:
+            option.text = ""
+        ink = tone.dim if column in (Column.KIND, Column.RELATION, Column.BLOCKS) else tone.text
+        if column == Column.GOT and found.right is False:
+            ink = tone.danger
+        elif column == Column.TARGET:
+            ink = tone.accent
+        for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
+            option.palette.setColor(role, QColor(ink))
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        super().paint(painter, option, index)
+        if index.column() != Column.STATE:
+            return
+        found: FactRow = index.data(RowRole)
+        tone, rect = self._theme.tone, QRectF(option.rect)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(rect.left() + 8, rect.center().y() - 4, 9, 9)
+        colour = QColor(tone.unmeasured if found.right is None else tone.good if found.right else tone.danger)
+        painter.setPen(QPen(colour, 1.8))
+        if found.right is None:
+            painter.drawEllipse(box.adjusted(1, 1, -1, -1))
+        elif found.right:
+            painter.setBrush(colour)
+            painter.drawEllipse(box.adjusted(0.5, 0.5, -0.5, -0.5))
+        else:
+            inside = box.adjusted(1, 1, -1, -1)
+            painter.drawLine(inside.topLeft(), inside.bottomRight())
+            painter.drawLine(inside.topRight(), inside.bottomLeft())
+        if found.changed:
+            painter.fillRect(QRectF(rect.left() + 1, rect.top() + 3, 3, rect.height() - 6), QColor(tone.warning))
+        painter.restore()

@@ -1,0 +1,185 @@
+"""What an edit of facts would do: the measured receipt, answers before and after, the other facts that change, and the gate."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QFrame,
+    QHeaderView,
+    QLineEdit,
+    QProgressBar,
+    QScrollArea,
+    QStackedWidget,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from memstudio.ui.fact_views import Preview, Verb
+from memstudio.ui.panels.parts import EmptyState, label, row
+from memstudio.ui.snapshots import JobView
+from memstudio.ui.texts import counted, plain_tip
+from memstudio.ui.theme import Theme
+
+HINTS: dict[Verb, str] = {
+    "update": "Preview tries the edit on a spare copy of the blocks and measures it: the new answers, the other phrasings, "
+    "and every other fact of those blocks. Nothing is written until you apply it.",
+    "erase": "Preview takes the fact out of a spare copy of the blocks and measures what is left of it, and what else changes. "
+    "Nothing is written until you apply it.",
+}
+MOST_ROWS = 8
+ROW_HEIGHT = 24
+
+
+class PreviewView(QFrame):
+    """Empty, at work, or a receipt. `reason` is where a person says why the edit goes on although the gate stops it."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setProperty("kind", "panel")
+        self._theme = theme
+        self._empty = EmptyState("Not measured yet", "")
+        self._empty.setProperty("kind", "")
+        self._stale = label("stale", "tag-warning", tip="The request or the study changed since; preview again")
+        self._base = label("", "dim")
+        self._pages = QStackedWidget()
+        for page in (self._empty, self._make_progress(), self._make_receipt()):
+            self._pages.addWidget(page)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(11, 8, 6, 8)
+        column.setSpacing(6)
+        column.addLayout(row(label("What it would do", "section"), self._stale, 1, self._base))
+        column.addWidget(self._pages, 1)
+        self.show_nothing("update")
+
+    def _make_progress(self) -> QWidget:
+        page = QWidget()
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self._doing = label("", "dim")
+        self._doing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column = QVBoxLayout(page)
+        column.setContentsMargins(60, 0, 60, 0)
+        column.addStretch(1)
+        column.addWidget(self._doing)
+        column.addWidget(self.progress)
+        column.addStretch(1)
+        return page
+
+    def _make_receipt(self) -> QWidget:
+        self.gate = QFrame()
+        self.gate.setProperty("kind", "bar")
+        self._gate_text = label("", wrap=True, selectable=True)
+        self.reason = QLineEdit()
+        self.reason.setPlaceholderText("Why apply it all the same? The reason is kept with the revision")
+        inside = QVBoxLayout(self.gate)
+        inside.setContentsMargins(10, 7, 10, 8)
+        inside.addWidget(self._gate_text)
+        inside.addWidget(self.reason)
+        self.lines = label("", wrap=True, selectable=True)
+        self.answers = _table(("Prompt", "Before", "After", "Wanted"))
+        self.changed = _table(("Prompt", "Before", "After"))
+        self._answers_title, self.changed_title = label("Answers", "section"), label("", "section", wrap=True)
+        body = QWidget()
+        body.setProperty("kind", "card-body")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 6, 0)
+        column.setSpacing(7)
+        for widget in (self.gate, self._answers_title, self.answers, self.changed_title, self.changed, self.lines):
+            column.addWidget(widget)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(body)
+        return scroll
+
+    def show_nothing(self, verb: Verb) -> None:
+        """Before a preview."""
+        self._empty.hint.setText(HINTS[verb])
+        self.reason.clear()
+        self._base.clear()
+        self._stale.hide()
+        self._pages.setCurrentIndex(0)
+
+    def show_progress(self, job: JobView) -> None:
+        """The edit is being measured."""
+        self.reason.clear()
+        self._base.clear()
+        self._doing.setText(job.title + (f" {job.done:,} / {job.total:,}" if job.total else "…"))
+        self.progress.setRange(0, job.total or 0)
+        self.progress.setValue(job.done)
+        self._pages.setCurrentIndex(1)
+
+    def show_stale(self, stale: bool) -> None:
+        """Whether the receipt speaks of something else than what would be applied now."""
+        self._stale.setVisible(stale)
+
+    def show_preview(self, view: Preview) -> None:
+        """A measured receipt."""
+        receipt = view.receipt
+        self._base.setText(f"measured on revision {view.base}")
+        self.gate.setVisible(bool(view.broken))
+        self._gate_text.setText("The gate stops this edit:\n" + "\n".join(f"· {each}" for each in view.broken))
+        self.lines.setText("\n".join(view.lines))
+        good, bad = QColor(self._theme.tone.good), QColor(self._theme.tone.danger)
+        _fill(self.answers, receipt.get("answers", ()), ("prompt", "before", "after", "target"), lambda one: good if _hit(one) else bad)
+        _fill(self.changed, receipt.get("changed", ()), ("prompt", "before", "after"), lambda _: bad)
+        self._answers_title.setVisible(self.answers.topLevelItemCount() > 0)
+        self.changed_title.setText(changed_words(receipt))
+        self._pages.setCurrentIndex(2)
+
+
+def changed_words(receipt: Mapping[str, Any]) -> str:
+    """How many co-resident prompts change their answer, of how many; what was not measured says so."""
+    changed = receipt.get("changed")
+    found = receipt.get("proportions", {}).get("locality")
+    if found is None or changed is None:
+        return "Other facts of these blocks: not measured"
+    if not found["n"]:
+        return "No other fact lives in these blocks"
+    asked = counted(found["n"], "other prompt")
+    return f"None of {asked} changed" if not changed else f"{len(changed):,} of {asked} changed"
+
+
+def _hit(answer: Mapping[str, Any]) -> bool:
+    from memstudio.facts.score import is_correct
+
+    target = str(answer.get("target") or "")
+    after = str(answer.get("after") or "")
+    return is_correct(after, target) if target else after != answer.get("before")
+
+
+def _table(headers: Sequence[str]) -> QTreeWidget:
+    made = QTreeWidget()
+    made.setRootIsDecorated(False)
+    made.setUniformRowHeights(True)
+    made.setHeaderLabels(list(headers))
+    made.setSelectionMode(QTreeWidget.SelectionMode.NoSelection)
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    header = made.header()
+    header.setStretchLastSection(False)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    for section in range(1, len(headers)):
+        header.resizeSection(section, 84)
+    return made
+
+
+def _fill(table: QTreeWidget, answers: Sequence[Mapping[str, Any]], names: Sequence[str], colour: Any) -> None:
+    """Rows of answers, `after` in the colour that says how it fared; no taller than it need be."""
+    table.clear()
+    for one in answers:
+        texts = [str(one.get(name) or "") for name in names]
+        item = QTreeWidgetItem(texts)
+        item.setForeground(names.index("after"), colour(one))
+        for section, text in enumerate(texts):
+            item.setToolTip(section, plain_tip(text))
+        table.addTopLevelItem(item)
+    count = table.topLevelItemCount()
+    table.setVisible(count > 0)
+    table.setFixedHeight(min(count, MOST_ROWS) * ROW_HEIGHT + table.header().sizeHint().height() + 6)
