@@ -46,6 +46,8 @@ def log(study: StudyArgument, json: JsonOption = False, folder: StudyOption = No
 
 def receipt(study: StudyArgument, revision: HeadArgument = "head", json: JsonOption = False, folder: StudyOption = None) -> None:
     """What a revision did, as it was measured."""
+    from memstudio.facts.receipt import present
+
     with revisiting(study, folder=folder, readonly=True) as session:
         found = session.store.revision(session.store.find(revision))
         payload = {"revision": found.id, "title": found.title, "receipt": found.receipt, "study": session.study}
@@ -53,11 +55,8 @@ def receipt(study: StudyArgument, revision: HeadArgument = "head", json: JsonOpt
         show.print_json(payload)
         return
     show.say(f"revision {found.id}: {found.title}")
-    for key, value in found.receipt.items():
-        if isinstance(value, list | dict):
-            show.say(f"{key}: {len(value)} (see --json)" if value else f"{key}: none")
-        else:
-            show.say(f"{key}: {show.cell(value)}")
+    for line in (*_notes(found), *present(found.receipt)):
+        show.say(f"  {line}")
 
 
 def undo(study: StudyArgument, json: JsonOption = False, folder: StudyOption = None) -> None:
@@ -218,11 +217,7 @@ def export(
 
 
 def apply(
-    bank: BankArgument,
-    patch: PathArgument,
-    dry_run: DryRunOption = False,
-    study: StudyOption = None,
-    json: JsonOption = False,
+    bank: BankArgument, patch: PathArgument, dry_run: DryRunOption = False, study: StudyOption = None, json: JsonOption = False
 ) -> None:
     """Bring a patch in, as one revision; one of another bank or of other blocks than stand now is refused."""
     from memstudio.session.patching import apply_patch, plan_patch
@@ -234,10 +229,8 @@ def apply(
             _print_done(session, apply_patch(session, patch), plan.changes, json, {})
         return
     if json:
-        show.print_json(
-            {"revision": None, "dry_run": True, "head": head, "title": plan.edit.title, "changes": plan.changes}
-            | {"receipt": plan.receipt, "study": folder}
-        )
+        payload = {"revision": None, "dry_run": True, "head": head, "title": plan.edit.title, "changes": plan.changes}
+        show.print_json({**payload, "receipt": plan.receipt, "study": folder})
         return
     show.say(f"{plan.edit.title}: would change {plan.blocks} blocks, {show.size(plan.bytes)}; nothing was written")
     for line in plan.notes:
@@ -245,9 +238,7 @@ def apply(
     _print_changes(plan.changes)
 
 
-VERBS = {
-    verb.__name__: verb for verb in (log, receipt, undo, redo, checkout, name, revert, diff, purge, export, apply)
-}  # fmt: skip
+VERBS = {verb.__name__: verb for verb in (log, receipt, undo, redo, checkout, name, revert, diff, purge, export, apply)}
 """The verbs of this file by their names."""
 
 
@@ -282,18 +273,20 @@ def _moved(session: "Session", revision: "Revision", json: bool) -> None:
 
 def _print_done(session: "Session", done: "Revision", changes: "tuple[Change, ...]", json: bool, more: dict[str, object]) -> None:
     if json:
-        show.print_json(
-            {"revision": done.id, "head": session.head, "dry_run": False, "title": done.title, "changes": changes}
-            | {"receipt": done.receipt, "study": session.study}
-            | more
-        )
+        payload = {"revision": done.id, "head": session.head, "dry_run": False, "title": done.title, "changes": changes}
+        show.print_json({**payload, "receipt": done.receipt, "study": session.study, **more})
         return
     show.say(f"{done.title}: changed {len(changes)} blocks; revision {done.id}")
-    notes = done.receipt.get("notes")
-    for line in notes if isinstance(notes, list) else ():
+    for line in _notes(done):
         show.say(f"  {line}")
     _print_changes(changes)
     show.say(f"study {session.study}")
+
+
+def _notes(revision: "Revision") -> list[str]:
+    """The notes that its edit left; a study may come from anybody."""
+    notes = revision.receipt.get("notes")
+    return [str(line) for line in notes] if isinstance(notes, list) else []
 
 
 def _print_changes(changes: "tuple[Change, ...]") -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from memstudio.anchor.engine import MARKS, greedy
@@ -207,15 +206,19 @@ def score_batch(desk: Desk, batch: Batch, rows: Mapping[ClusterId, Tensor]) -> T
 
 
 def answer_loss(scores: Tensor, answers: Tensor) -> Tensor:
-    """Mean over each row's answer of −log p: [B] from logits [B, K, V] and token ids [B, K] (−1: not counted)."""
-    loss = F.cross_entropy(scores.transpose(1, 2), answers, ignore_index=-1, reduction="none")
-    return loss.sum(-1) / (answers >= 0).sum(-1)
+    """−log p of each row's answer, the mean over its tokens: [B] from logits [B, K, V] and token ids [B, K] (−1: not counted)."""
+    return -token_logprobs(scores, answers).sum(-1) / (answers >= 0).sum(-1)
 
 
 def token_logprobs(scores: Tensor, answers: Tensor) -> Tensor:
     """log p of each answer token [B, K]; 0 where none is counted. scores and answers as in `answer_loss`."""
     found = scores.log_softmax(-1).gather(-1, answers.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     return torch.where(answers >= 0, found, 0.0)
+
+
+def said(scores: Tensor, answers: Tensor) -> Tensor:
+    """bool [B]: every token of the answer is the likeliest, so that greedy decoding says it."""
+    return ((scores.argmax(-1) == answers) | (answers < 0)).all(-1)
 
 
 def certain(scores: Tensor, answers: Tensor, share: float) -> Tensor:

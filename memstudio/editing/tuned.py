@@ -31,6 +31,7 @@ from memstudio.editing.lessons import (
     corrupted,
     make_batch,
     parts,
+    said,
     score_batch,
     touching,
 )
@@ -43,7 +44,7 @@ HOLD = 2.0
 STEPS, CHECK_EVERY = 100, 5
 PATIENCE, ENOUGH = 40, 0.99
 HELD_A_STEP, COPIES = 64, 2
-CERTAIN, CERTAIN_LATE = 0.7, 0.5
+CERTAIN = 0.7
 _HURT = 8.0
 
 
@@ -58,9 +59,9 @@ class Aim:
 
 ANSWER = Aim(
     lambda batch, scores: answer_loss(scores, batch.answers),
-    lambda batch, scores, late: certain(scores, batch.answers, CERTAIN_LATE if late else CERTAIN),
+    lambda batch, scores, late: said(scores, batch.answers) if late else certain(scores, batch.answers, CERTAIN),
 )
-"""Each lesson's answer is said, every token of it with the share CERTAIN at least, or after PATIENCE steps CERTAIN_LATE."""
+"""Each lesson's answer is said, every token of it with the share CERTAIN at least, or after PATIENCE steps simply the likeliest."""
 
 
 def fit_tuned(
@@ -164,7 +165,7 @@ class _Tuning:
                 return False  # the held prompts take longer to look at than the steps in between
             self.kept = 0
             for batch in self._held_batches:
-                same = ((score_batch(self._desk, batch, self.rows).argmax(-1) == batch.answers) | (batch.answers < 0)).all(-1).tolist()
+                same = said(score_batch(self._desk, batch, self.rows), batch.answers).tolist()
                 self._odds.update((lesson, 1.0 if kept else _HURT) for lesson, kept in zip(batch.lessons, same, strict=True))
                 self.kept += sum(same)
         enough = ENOUGH * self.held if late else self.held

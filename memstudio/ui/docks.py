@@ -1,6 +1,7 @@
 """The docks of the window: which panel stands where to begin with, and the title with its close button."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QToolButton, QWidget
@@ -48,7 +49,7 @@ def place_docks(window: QMainWindow, docks: Mapping[str, QDockWidget]) -> None:
         dock.setFloating(False)
         dock.show()
     window.splitDockWidget(docks["bank"], docks["history"], down)
-    for one, other in zip(below, below[1:], strict=False):
+    for one, other in pairwise(below):
         window.tabifyDockWidget(docks[one], docks[other])
     docks[below[0]].raise_()
     window.resizeDocks([docks["bank"], docks["block"]], [LEFT_WIDTH, RIGHT_WIDTH], across)

@@ -85,6 +85,8 @@ class FactStudio(QObject):
         view = self.panel.view
         if view is not None and view.rows:
             self.bridge.score(view, memory)
+        else:
+            self._studio.panels.status.say("There are no facts to score: import a fact file first.", kind="notice")
 
     def pick(self, row: FactRow) -> None:
         """Go to a fact's block, its prompt in the box."""

@@ -80,7 +80,13 @@ class MainWindow(QMainWindow):
         )
         no_bank.offer("Open the demo", self.open_demo)
         self.panels = Panels(
-            TreePanel(theme, no_bank), PromptPanel(theme), HeatPanel(theme), BlockPanel(), HistoryPanel(theme), FactsPanel(theme), StatusBar()
+            tree=TreePanel(theme, no_bank),
+            prompt=PromptPanel(theme),
+            heat=HeatPanel(theme),
+            block=BlockPanel(),
+            history=HistoryPanel(theme),
+            facts=FactsPanel(theme),
+            status=StatusBar(),
         )
         self.setStatusBar(self.panels.status)
 
