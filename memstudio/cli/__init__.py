@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from memstudio import __version__
-from memstudio.cli import edits, facts, makes, reads, rewriting, show, windows
+from memstudio.cli import compare, edits, facts, history, makes, reads, rewriting, show, windows
 from memstudio.errors import Refused, UserError
 
 app = typer.Typer(
@@ -29,15 +29,16 @@ VERBS: dict[str, Callable[..., None]] = {
     "route": reads.route,
     "run": reads.run,
     "trace": reads.trace,
-    "prune": edits.prune,
-    "restore": edits.restore,
+    "facts": facts.facts,
+    "compare": compare.compare,
     "update": rewriting.update,
     "erase": rewriting.erase,
-    "facts": facts.facts,
-    "log": edits.log,
-    "undo": edits.undo,
-    "redo": edits.redo,
-    "checkout": edits.checkout,
+    "prune": edits.prune,
+    "restore": edits.restore,
+    "scale": edits.scale,
+    "swap": edits.swap,
+    "rewrite": edits.rewrite,
+    **history.VERBS,
     "build": makes.build,
     "selftest": makes.selftest,
 }

@@ -55,7 +55,7 @@ def receipt(study: StudyArgument, revision: HeadArgument = "head", json: JsonOpt
         show.print_json(payload)
         return
     show.say(f"revision {found.id}: {found.title}")
-    for line in (*_notes(found), *present(found.receipt)):
+    for line in (*_notes(found), *map(_printable, present(found.receipt))):
         show.say(f"  {line}")
 
 
@@ -286,7 +286,11 @@ def _print_done(session: "Session", done: "Revision", changes: "tuple[Change, ..
 def _notes(revision: "Revision") -> list[str]:
     """The notes that its edit left; a study may come from anybody."""
     notes = revision.receipt.get("notes")
-    return [str(line) for line in notes] if isinstance(notes, list) else []
+    return [_printable(line) for line in notes] if isinstance(notes, list) else []
+
+
+def _printable(line: object) -> str:
+    return "".join(letter for letter in str(line) if letter.isprintable())
 
 
 def _print_changes(changes: "tuple[Change, ...]") -> None:

@@ -1,6 +1,7 @@
 """The options that verbs share, and how a verb turns them into an open session."""
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from memstudio.errors import UserError
 
 if TYPE_CHECKING:
     from memstudio.bank.values import ClusterId
+    from memstudio.facts.gate import Limits
     from memstudio.session import Session
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -38,6 +40,21 @@ HideOption = Annotated[
     list[str] | None, typer.Option("--hide", metavar="CLUSTER", help="A subtree the retriever passes over; repeat it.", show_default=False)
 ]
 MemoryOption = Annotated[MemoryName, typer.Option("--memory", help="The routed blocks, the generic ones, or none.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change and write nothing.")]
+MeasureOption = Annotated[bool, typer.Option("--measure/--no-measure", help="Measure the receipt before committing.")]
+ReliabilityOption = Annotated[
+    float | None, typer.Option("--min-reliability", metavar="SHARE", min=0, max=1, help="Gate: at least.", show_default="0.9")
+]
+LocalityOption = Annotated[
+    float | None, typer.Option("--min-locality", metavar="SHARE", min=0, max=1, help="Gate: at least.", show_default="0.9")
+]
+ChangedOption = Annotated[
+    int | None,
+    typer.Option("--max-changed", metavar="N", min=0, help="Gate: at most so many co-resident answers change.", show_default=False),
+]
+AnywayOption = Annotated[
+    str, typer.Option("--anyway", metavar="REASON", help="Go on although a limit is broken; kept with the revision.", show_default=False)
+]
 KeyOption = Annotated[str | None, typer.Option("--key", metavar="TEXT", help="What is routed instead of the prompt.", show_default=False)]
 RouteOption = Annotated[
     str | None, typer.Option("--route", metavar="CLUSTERS", help="1/3,2/52,3/1339, or its deepest cluster alone.", show_default=False)
@@ -59,6 +76,21 @@ def clusters_of(texts: list[str] | None) -> tuple["ClusterId", ...]:
 def route_of(text: str | None) -> "tuple[ClusterId, ...] | None":
     """An explicit route, or None where none was given."""
     return None if text is None else clusters_of([text])
+
+
+def limits_of(facts: bool, reliability: float | None, locality: float | None, changed: int | None) -> "Limits":
+    """The gate's limits: those that were asked for, else the usual ones for an edit of facts or of whole blocks."""
+    from memstudio.facts.gate import BLOCKS, FACTS
+
+    usual = FACTS if facts else BLOCKS
+    given = {"reliability": reliability, "locality": locality, "changed": changed}
+    return dataclasses.replace(
+        usual,
+        reliability=usual.reliability if reliability is None else reliability,
+        locality=usual.locality if locality is None else locality,
+        changed=changed,
+        asked=frozenset(name for name, value in given.items() if value is not None),
+    )
 
 
 @contextlib.contextmanager

@@ -7,13 +7,20 @@ import typer
 
 from memstudio.cli import show
 from memstudio.cli.options import (
+    AnywayOption,
     BankArgument,
+    ChangedOption,
     DeviceOption,
+    DryRunOption,
     EncoderOption,
     JsonOption,
+    LocalityOption,
+    MeasureOption,
+    ReliabilityOption,
     StudyOption,
     clusters_of,
     editing,
+    limits_of,
     loaded,
     planning,
 )
@@ -38,21 +45,6 @@ SubjectOption = Annotated[
 ]
 BlockOption = Annotated[
     list[str] | None, typer.Option("--block", metavar="CLUSTER", help="Write to this block instead; repeat it.", show_default=False)
-]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Work it out, measure it, and write nothing.")]
-MeasureOption = Annotated[bool, typer.Option("--measure/--no-measure", help="Measure the receipt before committing.")]
-ReliabilityOption = Annotated[
-    float | None, typer.Option("--min-reliability", metavar="SHARE", min=0, max=1, help="Gate: at least.", show_default="0.9")
-]
-LocalityOption = Annotated[
-    float | None, typer.Option("--min-locality", metavar="SHARE", min=0, max=1, help="Gate: at least.", show_default="0.9")
-]
-ChangedOption = Annotated[
-    int | None,
-    typer.Option("--max-changed", metavar="N", min=0, help="Gate: at most so many co-resident answers change.", show_default=False),
-]
-AnywayOption = Annotated[
-    str, typer.Option("--anyway", metavar="REASON", help="Go on although a limit is broken; kept with the revision.", show_default=False)
 ]
 
 
@@ -93,7 +85,7 @@ def update(
     with planning(bank, study=study, device=device, encoder=encoder) as session:
         wanted = _targets(facts) if facts is not None else (_request(session, (prompt or [""])[0], target or "", phrasing, subject),)
     edit = Update(wanted, method=method, where=where, blocks=clusters_of(block))
-    _run(bank, edit, dry_run, measure, _limits(min_reliability, min_locality, max_changed), anyway, study, device, encoder, json)
+    _run(bank, edit, dry_run, measure, limits_of(True, min_reliability, min_locality, max_changed), anyway, study, device, encoder, json)
 
 
 def erase(
@@ -133,7 +125,7 @@ def erase(
     with planning(bank, study=study, device=device, encoder=encoder) as session:
         wanted = tuple(_request(session, text, "", phrasing if len(prompt or ()) == 1 else None, subject) for text in prompt or ())
     edit = Erase(wanted, tuple(document or ()), method=method, where=where, blocks=clusters_of(block))
-    limits = _limits(min_reliability, min_locality, max_changed)
+    limits = limits_of(True, min_reliability, min_locality, max_changed)
     _run(bank, edit, dry_run, measure, limits, anyway, study, device, encoder, json, (paths, gold))
 
 
@@ -158,18 +150,6 @@ def _targets(file: Path) -> "tuple[Fact, ...]":
     if not facts:
         raise UserError(f"{file}: no fact in it has a target; write the new answer as target (or target_new)")
     return facts
-
-
-def _limits(reliability: float | None, locality: float | None, changed: int | None) -> "Limits":
-    from memstudio.facts.gate import FACTS, Limits
-
-    given = {"reliability": reliability, "locality": locality, "changed": changed}
-    return Limits(
-        reliability=FACTS.reliability if reliability is None else reliability,
-        locality=FACTS.locality if locality is None else locality,
-        changed=changed,
-        asked=frozenset(name for name, value in given.items() if value is not None),
-    )
 
 
 def _run(

@@ -13,17 +13,20 @@ from pydantic import TypeAdapter, ValidationError
 from memstudio.editing.erase import Erase
 from memstudio.editing.plan import Edit
 from memstudio.editing.prune import Prune, Restore
+from memstudio.editing.rewrite import Rewrite
+from memstudio.editing.scale import Scale
+from memstudio.editing.swap import Swap
 from memstudio.editing.update import Update
 from memstudio.errors import UserError
 
-KINDS: dict[str, type[Edit]] = {kind.verb: kind for kind in (Prune, Restore, Update, Erase)}
+KINDS: dict[str, type[Edit]] = {kind.verb: kind for kind in (Prune, Restore, Scale, Swap, Rewrite, Update, Erase)}
 
 
 def edit_to_json(edit: Edit) -> dict[str, Any] | None:
     """The edit as JSON values, {"verb": …, field: …}; None for one that cannot be run again from values alone."""
     kind = KINDS.get(edit.verb)
-    if kind is None or not isinstance(edit, kind):
-        return None
+    if kind is None or kind is Rewrite or not isinstance(edit, kind):
+        return None  # a rewrite is its tensors
     return {"verb": edit.verb, **TypeAdapter(kind).dump_python(edit, mode="json")}
 
 
@@ -35,7 +38,7 @@ def edit_from_json(value: Mapping[str, Any]) -> Edit:
     """
     verb = value.get("verb")
     kind = KINDS.get(verb) if isinstance(verb, str) else None
-    if kind is None:
+    if kind is None or kind is Rewrite:
         raise UserError(f"no edit is called {verb!r:.40}; the kinds are {', '.join(KINDS)}")
     try:
         return TypeAdapter(kind).validate_python({name: field for name, field in value.items() if name != "verb"})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from memstudio.bank.values import BASE, Change, ClusterId, Overlay
+from memstudio.errors import UserError
 from memstudio.facts.values import Fact
 
 if TYPE_CHECKING:
@@ -143,3 +144,15 @@ def _names(clusters: Iterable[ClusterId], limit: int = 8) -> str:
     names = [str(cluster) for cluster in clusters]
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def title_of(verb: str, clusters: tuple[ClusterId, ...], limit: int = 5) -> str:
+    """One line for the log: the verb and the clusters.
+
+    Raises:
+        UserError: none was named.
+    """
+    if not clusters:
+        raise UserError(f"{verb}: name at least one cluster, for example 3/1339")
+    more = f" and {len(clusters) - limit} more" if len(clusters) > limit else ""
+    return f"{verb} " + ", ".join(map(str, clusters[:limit])) + more

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from memstudio.bank.values import BASE, PRUNED, Change, ClusterId, Overlay
-from memstudio.editing.plan import Draft
+from memstudio.editing.plan import Draft, title_of
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
 
@@ -32,7 +32,7 @@ class Prune:
     @property
     def title(self) -> str:
         """One line for the log."""
-        return _title(self.verb, self.clusters) + (", orphans kept" if self.orphan else "")
+        return title_of(self.verb, self.clusters) + (", orphans kept" if self.orphan else "")
 
     def draft(self, desk: Desk) -> Draft:
         """The blocks that go; see `changes`."""
@@ -51,7 +51,7 @@ class Prune:
             if bank.has_block(cluster) and not (before := overlay.get(cluster, BASE)).pruned
         ]
         if not changes:
-            raise UserError(f"{_title(self.verb, self.clusters)}: no block is left there to prune")
+            raise UserError(f"{title_of(self.verb, self.clusters)}: no block is left there to prune")
         return changes
 
 
@@ -67,7 +67,7 @@ class Restore:
     @property
     def title(self) -> str:
         """One line for the log."""
-        return _title(self.verb, self.clusters) + (", alone" if self.orphan else "")
+        return title_of(self.verb, self.clusters) + (", alone" if self.orphan else "")
 
     def draft(self, desk: Desk) -> Draft:
         """The blocks that come back; see `changes`."""
@@ -90,7 +90,7 @@ class Restore:
             if before != BASE and (before.pruned or cluster in named):
                 changes.append(Change(cluster, before, BASE))
         if not changes:
-            raise UserError(f"{_title(self.verb, self.clusters)}: every block there is as shipped already")
+            raise UserError(f"{title_of(self.verb, self.clusters)}: every block there is as shipped already")
         return changes
 
 
@@ -101,10 +101,3 @@ def _reached(bank: Bank, clusters: Iterable[ClusterId], *, below: bool) -> dict[
         bank.tree.check(cluster)
         reached.update(dict.fromkeys(bank.tree.subtree(cluster) if below else (cluster,)))
     return reached
-
-
-def _title(verb: str, clusters: tuple[ClusterId, ...], limit: int = 5) -> str:
-    if not clusters:
-        raise UserError(f"{verb}: name at least one cluster, for example 3/1339")
-    more = f" and {len(clusters) - limit} more" if len(clusters) > limit else ""
-    return f"{verb} " + ", ".join(map(str, clusters[:limit])) + more

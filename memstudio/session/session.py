@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from memstudio.facts.gate import Limits
     from memstudio.history.store import Store
     from memstudio.history.values import Revision
+    from memstudio.session.comparing import Comparison
     from memstudio.session.requests import Request
     from memstudio.session.takedown import Paths
 
@@ -447,6 +448,28 @@ class Session:
             UserError: there is no such revision.
         """
         return self.store.diff(a, b)
+
+    def compare(self, a: int, b: int, facts: Sequence[Fact] | None = None, *, job: Job | None = None) -> Comparison:
+        """Two revisions compared fact by fact (None: the bank's own): blocks that differ and by how much, facts gained, lost, changed.
+
+        Raises:
+            UserError: there is no such revision, or nothing to compare by.
+        """
+        from memstudio.session.comparing import compare_revisions
+
+        return compare_revisions(self, a, b, facts, job=job)
+
+    def revert(
+        self, revision: int, *, along: bool = False, again: bool = False, measure: bool = False, job: Job | None = None
+    ) -> Revision:
+        """Take one revision back by a new one; along: with the later ones that stand on its blocks; again: and run those anew.
+
+        Raises:
+            UserError: later revisions stand on its blocks and neither was chosen; one of them cannot be run again.
+        """
+        from memstudio.session.graph import revert
+
+        return revert(self, revision, along=along, again=again, measure=measure, job=job)
 
     def state(self, cluster: ClusterId) -> BlockState:
         """What stands in a cluster's place at the head."""

@@ -67,8 +67,8 @@ def test_a_receipt_is_shown(shell: Shell, study: Path) -> None:
     assert shell("receipt", study, "--json").json["revision"] == 3
     assert shell("receipt", study).out == "revision 3: restore 3/4, alone\n  not measured\n"
     with open_session(study) as session:
-        session.store.annotate(3, {"notes": ["a note"], "measured": True, "reliability": 1.0})
-    assert "  a note\n" in shell("receipt", study).out
+        session.store.annotate(3, {"notes": ["a \x1b[2Jnote"], "measured": True, "reliability": 1.0})
+    assert "  a [2Jnote\n" in shell("receipt", study).out
 
 
 def test_a_revision_in_the_middle_is_reverted(shell: Shell, study: Path) -> None:

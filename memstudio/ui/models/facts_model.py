@@ -12,7 +12,7 @@ AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
 RowRole = Qt.ItemDataRole.UserRole
 SortRole = Qt.ItemDataRole.UserRole + 1
-ALL = "All"
+ALL = "All states"
 
 
 class Column(IntEnum):
@@ -98,13 +98,13 @@ class FactsFilter(QSortFilterProxyModel):
     def __init__(self, model: FactsModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._model = model
-        self._text, self._state, self._kind, self._relation = "", STATES[ALL], ALL, ALL
+        self._text, self._state, self._kind, self._relation = "", STATES[ALL], "", ""
         self.setSortRole(SortRole)
         self.setSortCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.setSourceModel(model)
 
     def choose(self, text: str, state: str, kind: str, relation: str) -> None:
-        """Only facts with that text in prompt, answers or relation, in that state, of that kind and relation."""
+        """Only facts with that text in prompt, answers or relation, in that state, of that kind and relation; "" is any."""
         self._text, self._state, self._kind, self._relation = text.strip().casefold(), STATES[state], kind, relation
         self.invalidateFilter()
 
@@ -113,8 +113,8 @@ class FactsFilter(QSortFilterProxyModel):
         return (
             (not self._text or self._text in self._model.text_of(source_row))
             and self._state(row)
-            and (self._kind == ALL or row.fact.kind == self._kind)
-            and (self._relation == ALL or row.fact.relation == self._relation)
+            and (not self._kind or row.fact.kind == self._kind)
+            and (not self._relation or row.fact.relation == self._relation)
         )
 
     def fact_row(self, index: AnyIndex) -> FactRow | None:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -23,23 +22,25 @@ from PySide6.QtWidgets import (
 from memstudio.bank.values import Memory
 from memstudio.facts.values import Fact
 from memstudio.ui.fact_views import FactRow, FactsScored, FactsView
-from memstudio.ui.models.facts_model import ALL, STATES, Column, FactsFilter, FactsModel, RowRole
-from memstudio.ui.panels.parts import EmptyState, label, pages, row
+from memstudio.ui.models.facts_model import STATES, Column, FactsFilter, FactsModel, RowRole
+from memstudio.ui.panels.parts import EmptyState, FlowLayout, label, pages, row
 from memstudio.ui.panels.prompt_panel import MEMORIES
 from memstudio.ui.snapshots import JobView
-from memstudio.ui.texts import counted
+from memstudio.ui.texts import counted, plain_tip
 from memstudio.ui.theme import Theme
 
 TYPING_PAUSE_MS = 120
 ROW_HEIGHT = 23
+SOURCE_PIXELS = 160
+KINDS, RELATIONS = "All kinds", "All relations"
 WIDTHS = {
     Column.STATE: 26,
-    Column.EXPECTED: 92,
-    Column.GOT: 92,
-    Column.TARGET: 92,
-    Column.KIND: 76,
-    Column.RELATION: 104,
-    Column.BLOCKS: 92,
+    Column.EXPECTED: 72,
+    Column.GOT: 72,
+    Column.TARGET: 78,
+    Column.KIND: 68,
+    Column.RELATION: 84,
+    Column.BLOCKS: 64,
 }
 
 
@@ -85,7 +86,8 @@ class FactsPanel(QWidget):
 
     def _build_head(self) -> None:
         self.source, self.share = label("", "section"), label("")
-        self.share.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for widget in (self.source, self.share):
+            widget.setFixedHeight(self.fontMetrics().lineSpacing() + 10)
         self.skipped = QPushButton("")
         self.skipped.setProperty("kind", "link")
         self.skipped.clicked.connect(lambda: self.skipped_wanted.emit(self._listed))
@@ -105,18 +107,11 @@ class FactsPanel(QWidget):
         self.import_button.clicked.connect(self.import_wanted)
         self.own_button.clicked.connect(self.own_wanted)
         self.change_all_button.clicked.connect(lambda: self.change_all_wanted.emit(self.requests()))
-        self._head = row(
-            self.source,
-            self.share,
-            self.skipped,
-            self.progress,
-            self.memory,
-            self.score_button,
-            self.import_button,
-            self.own_button,
-            self.change_all_button,
-        )
-        self._head.setStretch(1, 1)
+        self._head = FlowLayout(7)
+        for part in (self.source, self.share, self.skipped, self.memory, self.score_button, self.progress, self.import_button):
+            self._head.addWidget(part)
+        for button in (self.own_button, self.change_all_button):
+            self._head.addWidget(button)
 
     def _build_filter(self) -> None:
         self.text = QLineEdit()
@@ -128,7 +123,7 @@ class FactsPanel(QWidget):
         for box, tip in ((self.state, "State"), (self.kind, "Kind"), (self.relation, "Relation")):
             box.setToolTip(tip)
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.setMinimumContentsLength(9)
+            box.setMinimumContentsLength(7)
             box.currentIndexChanged.connect(self._choose)
         self.count = label("", "dim")
         self._pause = QTimer(self)
@@ -170,10 +165,12 @@ class FactsPanel(QWidget):
         """Another list."""
         self.view = self._listed = view
         self.model.show_rows(view.rows)
-        self._fill(self.kind, sorted({one.fact.kind for one in view.rows}))
-        self._fill(self.relation, sorted({one.fact.relation for one in view.rows if one.fact.relation}))
+        self._fill(self.kind, KINDS, sorted({one.fact.kind for one in view.rows}))
+        self._fill(self.relation, RELATIONS, sorted({one.fact.relation for one in view.rows if one.fact.relation}))
         self._stack.setCurrentIndex(1 if view.rows else 0)
-        self.source.setText(view.source[:1].upper() + view.source[1:] if view.file is None else view.source)
+        self.source.setText(self.fontMetrics().elidedText(view.source, Qt.TextElideMode.ElideMiddle, SOURCE_PIXELS))
+        self.source.setToolTip(plain_tip(str(view.file or view.source)))
+        self.source.setVisible(view.file is not None)
         self.share.setText("not scored")
         self.skipped.setText(f"{counted(view.skipped_count, 'record')} skipped")
         self.skipped.setVisible(view.skipped_count > 0)
@@ -233,14 +230,15 @@ class FactsPanel(QWidget):
 
     # What the user does
 
-    def _fill(self, box: QComboBox, names: list[str]) -> None:
+    def _fill(self, box: QComboBox, every: str, names: list[str]) -> None:
         box.blockSignals(True)
         box.clear()
-        box.addItems([ALL, *names])
+        box.addItems([every, *names])
         box.blockSignals(False)
 
     def _choose(self) -> None:
-        state, kind, relation = (box.currentText() or ALL for box in (self.state, self.kind, self.relation))
+        state = self.state.currentText()
+        kind, relation = (box.currentText() if box.currentIndex() > 0 else "" for box in (self.kind, self.relation))
         self.filter.choose(self.text.text(), state, kind, relation)
         shown, whole = self.filter.rowCount(), self.model.rowCount()
         self.count.setText(f"{whole:,}" if shown == whole else f"{shown:,} of {whole:,}")

@@ -1,7 +1,7 @@
 """The ways to ask for one fact: which of them the editor sees, where each draft comes from, and the route that it takes."""
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -166,6 +166,15 @@ class RouteDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
         self.written: frozenset[ClusterId] = frozenset()
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        path = index.data(RouteRole) if index.column() == ROUTE else None
+        wide = super().sizeHint(option, index).width()
+        if path:
+            bold = QFont(option.font)
+            bold.setBold(True)
+            wide = QFontMetrics(bold).horizontalAdvance(" › ".join(str(ClusterId(*step)) for step in path)) + 20
+        return QSize(wide, ROW_HEIGHT)
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
         super().initStyleOption(option, index)

@@ -31,7 +31,7 @@ HINTS: dict[Verb, str] = {
     "Nothing is written until you apply it.",
 }
 MOST_ROWS = 8
-ROW_HEIGHT = 24
+ROW_HEIGHT = 23
 
 
 class PreviewView(QFrame):
@@ -159,6 +159,7 @@ def _table(headers: Sequence[str]) -> QTreeWidget:
     made.setRootIsDecorated(False)
     made.setUniformRowHeights(True)
     made.setHeaderLabels(list(headers))
+    made.setStyleSheet(f"QTreeView::item {{ height: {ROW_HEIGHT - 4}px; }}")
     made.setSelectionMode(QTreeWidget.SelectionMode.NoSelection)
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

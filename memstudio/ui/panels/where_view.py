@@ -88,7 +88,8 @@ class WhereView(QWidget):
             self._flow.addWidget(chip)
             self.chips[cluster] = chip
         many = f"{counted(facts, 'fact')} with {counted(phrasings, 'prompt')} reach " if facts > 1 else "The phrasings reach "
-        others = f"{counted(held, 'other fact')} fetch{'es' if held == 1 else ''} them too." if held else "No other fact fetches them."
+        them = "it" if len(reached) == 1 else "them"
+        others = f"{counted(held, 'other fact')} fetch{'es' if held == 1 else ''} {them} too." if held else f"No other fact fetches {them}."
         self._said = f"{many}{counted(len(reached), 'block')}. {others}"
         self._draw()
 
