@@ -17,10 +17,13 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Run-time passing over: the subtrees that the retriever now skips, and the blocks that are fetched but not added."""
+    """What is tried at run time changed: the subtrees that the retriever now skips, the blocks that are fetched but not added, those
+    that alone are added (none named: all), and the path that is fetched in place of the retriever's; see `anchor.wish.RunTime`."""
 
     hidden: frozenset[ClusterId]
     muted: frozenset[ClusterId]
+    solo: frozenset[ClusterId] = frozenset()
+    pinned: tuple[ClusterId, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,17 @@
 A second arm costs one block set, never a second anchor: an A/B, the preview of an edit and its receipt all run on one.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from torch import Tensor
 
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.load import DTYPES, Anchor
 from memstudio.anchor.slots import Slots
-from memstudio.anchor.wish import NOTHING, Wish, identity
+from memstudio.anchor.wish import NOTHING, RunTime, Wish, identity
 from memstudio.bank.bank import Bank
 from memstudio.bank.overlay import ResolvedKey, resolve
-from memstudio.bank.values import ClusterId, Overlay
+from memstudio.bank.values import Overlay
 from memstudio.errors import UserError
 
 Blob = Callable[[str], Tensor]
@@ -32,7 +32,7 @@ class Arm:
             anchor, Slots(bank.layouts, anchor.device, DTYPES[anchor.dtype]), bank.manifest.layers, bank.manifest.activation
         )
         self.wish = NOTHING
-        self._muted: frozenset[ClusterId] = frozenset()
+        self._runtime = RunTime()
 
     @property
     def anchor(self) -> Anchor:
@@ -52,16 +52,16 @@ class Arm:
                 continue
             row, scale = self._row(wish, level, overlay, blob)
             slots.fill(level, row, scale, wanted)
-        self._apply_mutes()
+        self.attached.muted = self._runtime.silenced(wish)
 
     def identity(self, wish: Wish, level: int, overlay: Overlay) -> ResolvedKey | None:
         """What would lie in a slot, without reading a weight; equal identities are bit-identical blocks. None = nothing."""
         return identity(self.bank, wish, level, overlay)
 
-    def mute(self, clusters: Collection[ClusterId]) -> None:
-        """Blocks that are fetched and not added, from now on."""
-        self._muted = frozenset(clusters)
-        self._apply_mutes()
+    def follow(self, runtime: RunTime) -> None:
+        """Silence the blocks that `runtime` silences, from now on."""
+        self._runtime = runtime
+        self.attached.muted = runtime.silenced(self.wish)
 
     def _row(self, wish: Wish, level: int, overlay: Overlay, blob: Blob) -> tuple[Tensor | None, float]:
         cluster = wish.at(level)
@@ -72,7 +72,3 @@ class Arm:
         if found.row is not None and tuple(found.row.shape) != (wanted,):  # a study is untrusted, and names blobs for any cluster
             raise UserError(f"cluster {found.cluster}: the study's blob has shape {list(found.row.shape)}, a block here is [{wanted}]")
         return found.row, found.scale
-
-    def _apply_mutes(self) -> None:
-        levels = range(1, self.attached.slots.levels + 1)
-        self.attached.muted = frozenset(level for level in levels if self.wish.at(level) in self._muted)

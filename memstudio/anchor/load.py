@@ -89,7 +89,7 @@ class Anchor:
         """Token ids of `answer` where it follows `prompt`, joined by a space unless one of them brings its own.
 
         Raises:
-            UserError: an empty answer.
+            UserError: an empty answer, or one that this anchor's tokenizer gives no token for.
         """
         if not answer.strip():
             raise UserError("the answer is empty: write some text")
@@ -98,6 +98,8 @@ class Anchor:
         if whole[: len(start)] == start and len(whole) > len(start):
             return whole[len(start) :]
         ids: list[int] = list(self.tokenizer(joint + answer, add_special_tokens=False, verbose=False)["input_ids"])
+        if not ids:
+            raise UserError(f"the answer {answer!r:.60} gives no token with this anchor's tokenizer: write it in other characters")
         self.check(ids)
         return ids
 

@@ -1,4 +1,7 @@
-"""What a run wants in its slots, and what that comes to after edits and fallback. Reads no weights, so it imports no torch."""
+"""What a run wants in its slots, what of it is silenced, and what that comes to after edits and fallback.
+
+Reads no weights, so it imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,29 @@ class Wish:
 
 
 NOTHING = Wish("none")
+
+
+@dataclass(frozen=True, slots=True)
+class RunTime:
+    """What is tried on runs without a revision; it goes with the session.
+
+    hidden: subtrees that the retriever passes over. muted: blocks that are fetched and not added. solo: where any is named, only
+    these blocks are added. pinned: the path that is fetched in place of the retriever's, None where it is free.
+    Muted and solo mean chosen clusters, so that what stands in for a pruned one is silenced with it; generic memory has none.
+    """
+
+    hidden: frozenset[ClusterId] = frozenset()
+    muted: frozenset[ClusterId] = frozenset()
+    solo: frozenset[ClusterId] = frozenset()
+    pinned: tuple[ClusterId, ...] | None = None
+
+    def silenced(self, wish: Wish) -> frozenset[int]:
+        """The levels whose block is fetched and not added."""
+        wanted = {level: wish.at(level) for level in range(1, len(wish.clusters) + 1)}
+        return frozenset(level for level, cluster in wanted.items() if cluster is not None and self._silences(cluster))
+
+    def _silences(self, cluster: ClusterId) -> bool:
+        return cluster in self.muted or (bool(self.solo) and cluster not in self.solo)
 
 
 def identity(bank: Bank, wish: Wish, level: int, overlay: Overlay) -> ResolvedKey | None:

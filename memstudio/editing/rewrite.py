@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from memstudio.bank.files import read_header
 from memstudio.bank.values import Change, ClusterId
 from memstudio.editing.plan import Draft
+from memstudio.editing.standing import changes_nothing
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
 
@@ -23,18 +25,17 @@ _WHOLE = "block"
 _PART = re.compile(r"(\d{1,4})\.(gate|up|down)")
 _PARTS = ("gate", "up", "down")
 _DTYPES = {"F32", "F16", "BF16"}
-_MAX_HEADER_TENSORS = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rewrite:
     """Put `tensors` into the block of `cluster`: "block" [n], the whole row, or "LAYER.gate", "LAYER.up", "LAYER.down" [r, d], LAYER being
-    an anchor layer that carries memory. What is not named stays as it stands."""
+    an anchor layer that carries memory. What is not named stays as it stands. One tensor alone is the whole row."""
 
     verb: ClassVar[str] = "rewrite"
     facts: ClassVar[tuple[Fact, ...]] = ()
     cluster: ClusterId
-    tensors: Mapping[str, Tensor] = field(repr=False)
+    tensors: Mapping[str, Tensor] | Tensor = field(repr=False)
 
     @classmethod
     def from_file(cls, cluster: ClusterId, path: Path, bank: Bank) -> Rewrite:
@@ -43,19 +44,21 @@ class Rewrite:
         Raises:
             UserError: no such file, no safetensors, or a tensor of another name, shape or dtype.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
-
-        from memstudio.bank.files import read_header
 
         bank.tree.check(cluster)
         header = read_header(path)
-        if not header.tensors or len(header.tensors) > _MAX_HEADER_TENSORS:
-            raise UserError(f"{path}: holds {len(header.tensors)} tensors; {_names(bank)}")
+        if not header.tensors:
+            raise UserError(f"{path}: holds no tensor; {_names(bank)}")
         for name, entry in header.tensors.items():
-            _check(bank, cluster, name, tuple(entry.shape), f"{path}: ")
+            _check(bank, cluster, name, entry.shape, f"{path}: ")
             if entry.dtype not in _DTYPES:
                 raise UserError(f"{path}: tensor {name!r:.60} is {entry.dtype}; write float32, float16 or bfloat16")
-        return cls(cluster, load_file(path))
+        try:
+            return cls(cluster, load_file(path))
+        except (OSError, SafetensorError) as error:  # it was readable a moment ago
+            raise UserError(f"{path}: is no readable safetensors file ({error!s:.200})") from None
 
     @property
     def clusters(self) -> tuple[ClusterId, ...]:
@@ -63,34 +66,37 @@ class Rewrite:
         return (self.cluster,)
 
     @property
+    def named(self) -> Mapping[str, Tensor]:
+        """The tensors by name."""
+        return self.tensors if isinstance(self.tensors, Mapping) else {_WHOLE: self.tensors}
+
+    @property
     def title(self) -> str:
         """One line for the log."""
-        names = ", ".join(sorted(self.tensors)[:6])
-        return f"rewrite {self.cluster}: {names:.200}"
+        names = sorted(self.named)
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        return f"rewrite {self.cluster}: {', '.join(names[:6]):.200}{more}"
 
     def draft(self, desk: Desk) -> Draft:
         """The block with the new numbers, rounded to the bank's dtype.
 
         Raises:
-            UserError: no such cluster, no block to start from, another name or shape, numbers that are not finite.
+            UserError: no such cluster, no block to start from, another name or shape, numbers that are not finite, nothing new.
         """
-        bank, cluster = desk.bank, self.cluster
-        bank.tree.check(cluster)
-        if not self.tensors:
+        bank, cluster, tensors = desk.bank, desk.bank.tree.check(self.cluster), self.named
+        if not tensors:
             raise UserError(f"rewrite {cluster}: no tensor given; {_names(bank)}")
-        for name, tensor in self.tensors.items():
+        for name, tensor in tensors.items():
             _check(bank, cluster, name, tuple(tensor.shape), "")
-            broken = int((~tensor.isfinite()).sum())
-            if broken:
-                raise UserError(f"rewrite {cluster}: {broken} numbers of {name!r:.60} are NaN or infinite: the block was not changed")
-        row = (self.tensors[_WHOLE] if _WHOLE in self.tensors else desk.row(cluster)).detach().cpu().float().clone()
+            _check_numbers(cluster, name, tensor)
+        row = (tensors[_WHOLE] if _WHOLE in tensors else desk.row(cluster)).detach().cpu().float().clone()
         parts = bank.layouts[cluster.level - 1].split(row)
-        for name, tensor in self.tensors.items():
+        for name, tensor in tensors.items():
             match = _PART.fullmatch(name)
             if match is not None:
                 parts[bank.manifest.layers.index(int(match[1]))][_PARTS.index(match[2])].copy_(tensor.detach().cpu())
         change = Change(cluster, desk.state(cluster), desk.keep(cluster, row))
-        if change.before == change.after:
+        if changes_nothing(desk, change):
             raise UserError(f"{self.title}: these numbers stand there already")
         return Draft((change,), desk.tensors)
 
@@ -101,25 +107,38 @@ def save_block(desk: Desk, cluster: ClusterId, path: Path) -> None:
     Raises:
         UserError: no such cluster or block, or the file cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    parts = desk.bank.layouts[cluster.level - 1].split(desk.row(cluster))
+    parts = desk.bank.layouts[desk.bank.tree.check(cluster).level - 1].split(desk.row(cluster))
     named = {
         f"{layer}.{name}": part.contiguous()
         for layer, triple in zip(desk.bank.manifest.layers, parts, strict=True)
         for name, part in zip(_PARTS, triple, strict=True)
         if part.numel()
     }
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = path.with_name(f".{path.name}.part")
     try:
         save_file(named, unfinished)
         unfinished.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); choose another file") from error
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: cannot be written ({error!s:.200}); choose another file") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _check_numbers(cluster: ClusterId, name: str, tensor: Tensor) -> None:
+    if not tensor.is_floating_point():
+        raise UserError(f"rewrite {cluster}: tensor {name!r:.60} is {tensor.dtype}; give float32, float16 or bfloat16")
+    broken = int((~tensor.isfinite()).sum())
+    if broken:
+        raise UserError(f"rewrite {cluster}: {broken} numbers of {name!r:.60} are NaN or infinite: the block was not changed")
 
 
 def _check(bank: Bank, cluster: ClusterId, name: str, shape: tuple[int, ...], where: str) -> None:
     layout = bank.layouts[cluster.level - 1]
+    if not layout.n:
+        raise UserError(f"cluster {cluster}: level {cluster.level} carries no blocks (width 0)")
     match = _PART.fullmatch(name)
     if name == _WHOLE:
         wanted: tuple[int, ...] = (layout.n,)

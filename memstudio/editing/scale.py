@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from memstudio.bank.values import BlockState, Change, ClusterId
 from memstudio.editing.plan import Draft, title_of
 from memstudio.editing.reach import has_own_block
+from memstudio.editing.standing import standing
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
 
@@ -40,7 +41,8 @@ class Scale:
         """The blocks with their factor.
 
         Raises:
-            UserError: a factor out of range, a named cluster without a block, or nothing that would change.
+            UserError: a factor out of range or one that makes numbers infinite, a named cluster without a block, or nothing that would
+                change.
         """
         if not (math.isfinite(self.factor) and LEAST <= self.factor <= MOST):
             raise UserError(f"scale {self.factor:g}: choose a factor from {LEAST:g} to {MOST:g}; 1 is the block itself")
@@ -56,7 +58,16 @@ class Scale:
             before = desk.state(cluster)
             after = BlockState(before.source, self.factor)
             if before != after and has_own_block(desk.bank, desk.overlay, cluster):
+                if self.factor > 1.0:
+                    _check_finite(desk, cluster, self.factor)
                 changes.append(Change(cluster, before, after))
         if not changes:
             raise UserError(f"{title}: every block there has that factor already")
         return Draft(tuple(changes))
+
+
+def _check_finite(desk: Desk, cluster: ClusterId, factor: float) -> None:
+    """A factor must not carry a block's numbers out of the bank's dtype: it could not be exported or given away then."""
+    row, _ = standing(desk, cluster)
+    if not bool((row * factor).isfinite().all()):
+        raise UserError(f"cluster {cluster}: times {factor:g} its numbers are NaN or infinite in {desk.bank.dtype}: choose a lower factor")

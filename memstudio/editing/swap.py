@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from memstudio.bank.values import Change, ClusterId
+from memstudio.bank.values import BlockState, Change, ClusterId
 from memstudio.editing.plan import Draft
+from memstudio.editing.standing import changes_nothing, standing
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from memstudio.bank.bank import Bank
     from memstudio.editing.desk import Desk
+
+Found = tuple["Tensor", float, tuple[str, ...]]
+"""A row [n], the factor that goes with it, and lines for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,57 +48,56 @@ class Swap:
         return f"swap {self.cluster} for {self.source}{origin:.200}"
 
     def draft(self, desk: Desk) -> Draft:
-        """The cluster with the other block, rounded to this bank's dtype.
+        """The cluster with the other block: the same numbers and factor, rounded where this bank's dtype is another one.
 
         Raises:
-            UserError: no such cluster or block, another anchor, another shape, numbers that are not finite.
+            UserError: no such cluster or block, another anchor, another shape, numbers that are not finite, the same block already.
         """
         desk.bank.tree.check(self.cluster)
         if not desk.bank.layouts[self.cluster.level - 1].n:
             raise UserError(f"cluster {self.cluster}: level {self.cluster.level} carries no blocks (width 0)")
-        row, notes = self._row(desk)
-        wanted = desk.bank.layouts[self.cluster.level - 1]
-        if row.shape[0] != wanted.n:
-            raise UserError(f"{self.title}: the block has {row.shape[0]} numbers, one at level {self.cluster.level} has {wanted.n}")
-        change = Change(self.cluster, desk.state(self.cluster), desk.keep(self.cluster, row))
-        if change.before == change.after:
+        if self.bank and self.patch:
+            raise UserError("swap: the block comes from another bank or from a patch, not from both")
+        row, scale, notes = self._patched(desk) if self.patch else self._of_bank(desk) if self.bank else self._here(desk)
+        try:
+            kept = desk.keep(self.cluster, row)
+        except UserError as error:
+            raise UserError(f"{self.title}: {error}") from None
+        change = Change(self.cluster, desk.state(self.cluster), BlockState(kept.source, scale))
+        if changes_nothing(desk, change):
             raise UserError(f"{self.title}: that block stands there already")
         return Draft((change,), desk.tensors, notes)
 
-    def _row(self, desk: Desk) -> tuple[Tensor, tuple[str, ...]]:
-        if self.bank and self.patch:
-            raise UserError("swap: the block comes from another bank or from a patch, not from both")
-        if self.patch:
-            return self._patched(desk), ()
-        if not self.bank:
-            _same_shape(desk.bank, self.cluster, desk.bank, self.source)
-            return desk.row(self.source), ()
+    def _here(self, desk: Desk) -> Found:
+        """The block of `source` as it stands."""
+        _same_shape(desk.bank, self.cluster, desk.bank, self.source)
+        return *standing(desk, self.source), ()
+
+    def _of_bank(self, desk: Desk) -> Found:
+        """The block of `source` as another bank ships it."""
         from memstudio.bank.bank import open_bank
 
         other = open_bank(_folder(self.bank))
         if other.manifest.anchor.sha256 != desk.bank.manifest.anchor.sha256:
-            digest = other.manifest.anchor.sha256[:12]
-            raise UserError(f"{self.bank}: was made for another anchor ({digest}…); its blocks mean nothing here")
+            raise UserError(
+                f"{self.bank}: was made for another anchor ({other.manifest.anchor.sha256:.12}…, here {desk.bank.manifest.anchor.sha256:.12}…); "
+                f"its blocks mean nothing here"
+            )
         _same_shape(desk.bank, self.cluster, other, self.source)
-        notes = (f"rounded from {other.manifest.dtype} to {desk.bank.manifest.dtype}",) if other.dtype != desk.bank.dtype else ()
-        return other.block(self.source), notes
+        mine, theirs = (str(bank.dtype).removeprefix("torch.") for bank in (desk.bank, other))
+        return other.block(self.source), 1.0, (f"taken from {theirs} to {mine}",) if mine != theirs else ()
 
-
-    def _patched(self, desk: Desk) -> Tensor:
+    def _patched(self, desk: Desk) -> Found:
         """The block that a patch leaves at `source`."""
         from memstudio.export.patch import read_patch
 
         patch = read_patch(_folder(self.patch), desk.bank)
         state = next((change.after for change in patch.changes if change.cluster == self.source), None)
         if state is None or state.pruned:
-            named = ", ".join(str(change.cluster) for change in patch.changes[:8])
-            raise UserError(f"{self.patch}: leaves no block at {self.source}; it changes {named}")
+            named = ", ".join(str(change.cluster) for change in patch.changes if not change.after.pruned)
+            raise UserError(f"{self.patch}: leaves no block at {self.source}; those that it leaves: {named or 'none':.80}")
         _same_shape(desk.bank, self.cluster, desk.bank, self.source)
-        row = (patch.tensors[state.source] if state.source in patch.tensors else desk.bank.block(self.source)).clone()
-        if state.scale != 1.0:
-            for _, _, down in desk.bank.layouts[self.source.level - 1].split(row):
-                down.mul_(state.scale)
-        return row
+        return patch.tensors[state.source] if state.source in patch.tensors else desk.bank.block(self.source), state.scale, ()
 
 
 def _same_shape(bank: Bank, cluster: ClusterId, other: Bank, source: ClusterId) -> None:

@@ -1,4 +1,4 @@
-"""Which clusters a run fetches: those that are named, else those of its key."""
+"""Which clusters a run fetches: those that are named, else those that are pinned, else those of its key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def choose(session: Session, text: str, key: str | None, route: Sequence[ClusterId] | None, memory: Memory) -> Route | None:
-    """The route of a run: the explicit one, else that of the key, else that of the text; None where no routed memory is wanted.
+    """The route of a run: the explicit one, else the pinned one, else that of the key, else that of the text.
+
+    None where no routed memory is wanted.
 
     Raises:
         UserError: generic memory of a bank that has none, a cluster that does not exist, an empty key, no encoder on this machine.
@@ -26,8 +28,9 @@ def choose(session: Session, text: str, key: str | None, route: Sequence[Cluster
 
 def fetched(session: Session, text: str, key: str | None, route: Sequence[ClusterId] | None) -> Route:
     """The route of a run with routed memory; raises as `choose`."""
-    if route is not None:
-        return explicit(session.bank.tree, route)
+    named = session.running.runtime.pinned if route is None else route
+    if named is not None:
+        return explicit(session.bank.tree, named)
     return session.route(text if key is None else key)
 
 

@@ -6,14 +6,14 @@ disturbs what the user's run has in its slots.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memstudio.anchor.wish import Wish, identity
+from memstudio.anchor.wish import RunTime, Wish, identity
 from memstudio.bank.overlay import ResolvedKey
-from memstudio.bank.values import ClusterId, Overlay
+from memstudio.bank.values import Overlay
 from memstudio.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Blob = Callable[[str], "torch.Tensor"]
 
-__all__ = ["Running", "Wish"]
+__all__ = ["RunTime", "Running", "Wish"]
 
 
 class Running:
@@ -43,7 +43,8 @@ class Running:
         self._dtype = dtype
         self._anchor_folder = anchor
         self._encoder_folder = encoder
-        self._muted: frozenset[ClusterId] = frozenset()
+        self.runtime = RunTime()
+        """What is tried on runs of the main arm; set by `follow`."""
 
     @property
     def loaded(self) -> bool:
@@ -71,12 +72,12 @@ class Running:
         from memstudio.anchor.arm import Arm
 
         arm = Arm(self._bank, self.anchor)
-        arm.mute(self._muted)
+        arm.follow(self.runtime)
         return arm
 
     @cached_property
     def spare(self) -> Arm:
-        """An arm beside it on the same anchor; mutes and hidden clusters do not reach it."""
+        """An arm beside it on the same anchor; nothing that is tried at run time reaches it."""
         from memstudio.anchor.arm import Arm
 
         return Arm(self._bank, self.anchor)
@@ -137,11 +138,11 @@ class Running:
         """What would lie in a slot, without reading a weight; equal identities are bit-identical blocks. None = nothing."""
         return identity(self._bank, wish, level, overlay)
 
-    def mute(self, clusters: Collection[ClusterId]) -> None:
-        """Blocks that are fetched and not added by the main arm, from now on."""
-        self._muted = frozenset(clusters)
+    def follow(self, runtime: RunTime) -> None:
+        """Have the main arm run by `runtime` from now on."""
+        self.runtime = runtime
         if "arm" in self.__dict__:
-            self.arm.mute(self._muted)
+            self.arm.follow(runtime)
 
     def detach(self) -> None:
         """Take the arms off the anchor."""

@@ -5,25 +5,24 @@ Synchronous and used from one thread. Heavy parts load when first needed. Only t
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from memstudio.anchor.values import DeviceChoice, Neuron, Run, Sampling, Token, Trace
-from memstudio.bank.values import BASE, BlockState, Change, ClusterCard, ClusterId, Memory, Overlay, Route
+from memstudio.bank.values import ClusterCard, ClusterId, Memory, Overlay, Route
 from memstudio.editing.desk import Desk
 from memstudio.editing.desk import Path as Clusters
 from memstudio.editing.plan import Edit, Plan, plan_edit
 from memstudio.errors import UserError
-from memstudio.events import Committed, Event, Hidden, Traced
+from memstudio.events import Hidden, Traced
 from memstudio.facts.values import Fact, Scores
 from memstudio.jobs import Job
-from memstudio.session.routing import choose
-from memstudio.session.running import Running, Wish
+from memstudio.session.routing import choose, explicit
+from memstudio.session.running import Running, RunTime, Wish
+from memstudio.session.study import Study
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from memstudio.session.takedown import Paths
 
 
-class Session:
+class Session(Study):
     """An open bank, the study that its edits go to, and the model that runs it. Made by `open_session`."""
 
     def __init__(
@@ -51,77 +50,14 @@ class Session:
         anchor: Path | None = None,
         readonly: bool = False,
     ) -> None:
-        self.bank = bank
-        self.readonly = readonly
-        self.running = Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder)
-        self.hidden: frozenset[ClusterId] = frozenset()
-        self.muted: frozenset[ClusterId] = frozenset()
+        super().__init__(
+            bank, store, Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder), readonly=readonly
+        )
         self.recomputes = 0
         """How often `recompute` was asked for."""
-        self._store = store
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
-        self._overlay: Overlay = store.overlay() if store is not None else {}
-        self._listeners: list[Callable[[Event], None]] = []
         self._facts: tuple[Fact, ...] | None = None
         self._routes: dict[str, Clusters] | None = None
-        self._pending: Mapping[str, torch.Tensor] = {}
         self._runs = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the study (a temporary one goes) and of the model."""
-        self.running.detach()
-        if self._store is not None:
-            self._store.close()
-        if self._temporary is not None:
-            self._temporary.cleanup()
-            self._temporary = None
-
-    @property
-    def store(self) -> Store:
-        """The study's history; a temporary study begins here when none was named.
-
-        Raises:
-            UserError: the bank was opened as shipped, to read only.
-        """
-        if self._store is None:
-            if self.readonly:
-                raise UserError(f"{self.bank.folder}: opened as shipped, to read only; name a study to edit")
-            from memstudio.history.store import open_store
-
-            self._temporary = tempfile.TemporaryDirectory(prefix="memstudio-", ignore_cleanup_errors=True)
-            self._store = open_store(
-                Path(self._temporary.name) / "study",
-                bank_digest=self.bank.digest,
-                bank_name=self.bank.name,
-                bank_path=str(self.bank.folder.absolute()),
-            )
-        return self._store
-
-    @property
-    def study(self) -> Path | None:
-        """The study's folder; None while nothing but the bank as shipped is open."""
-        return self._store.folder if self._store is not None else None
-
-    @property
-    def temporary(self) -> bool:
-        """Whether edits go with the session."""
-        return self._store is None or self._temporary is not None
-
-    @property
-    def head(self) -> int:
-        """The revision that the session stands at; 0 is the bank as shipped."""
-        return self._store.head if self._store is not None else 0
-
-    @property
-    def overlay(self) -> Overlay:
-        """What differs from the bank as shipped at the head; the caller's own copy."""
-        return dict(self._overlay)
 
     def info(self) -> dict[str, Any]:
         """The bank's figures (see `Bank.info`) and where the study stands: study, revision, edited, pruned[level]."""
@@ -133,16 +69,6 @@ class Session:
             "edited": len(self._overlay),
             "pruned": {level: sum(c.level == level for c in pruned) for level in range(1, self.bank.tree.depth + 1)},
         }
-
-    def listen(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call back with each event, on the session's thread; the returned function ends that."""
-        self._listeners.append(callback)
-        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
-
-    def emit(self, event: Event) -> None:
-        """Tell the listeners. For the session's own parts."""
-        for listener in tuple(self._listeners):
-            listener(event)
 
     def load(self) -> DeviceChoice:
         """Load the anchor now; says on which device, and one line where that is not what a person may expect."""
@@ -228,10 +154,6 @@ class Session:
         """Have the slots hold what `wish` wants, at the head or under `overlay`. For the session's own parts."""
         self.running.fetch(wish, self._overlay if overlay is None else overlay, self.blob)
 
-    def blob(self, sha256: str) -> torch.Tensor:
-        """An edited block's tensor, that of an edit under way included."""
-        return self._pending[sha256] if sha256 in self._pending else self.store.blob(sha256)
-
     def logits(
         self, text: str, *, key: str | None = None, route: Sequence[ClusterId] | None = None, memory: Memory = "fetched"
     ) -> torch.Tensor:
@@ -254,14 +176,28 @@ class Session:
 
     # --- run-time only ----------------------------------------------------------------------------------------------
 
+    @property
+    def runtime(self) -> RunTime:
+        """What is tried on runs without a revision."""
+        return self.running.runtime
+
+    @property
+    def hidden(self) -> frozenset[ClusterId]:
+        """The subtrees that the retriever passes over."""
+        return self.runtime.hidden
+
+    @property
+    def muted(self) -> frozenset[ClusterId]:
+        """The blocks that are fetched and not added."""
+        return self.runtime.muted
+
     def hide(self, clusters: Collection[ClusterId]) -> None:
         """The retriever passes these subtrees over from now on, and takes the runner-up; replaces the set before. Emits Hidden.
 
         Raises:
             UserError: a cluster does not exist.
         """
-        self.hidden = frozenset(self.bank.tree.check(cluster) for cluster in clusters)
-        self.emit(Hidden(self.hidden, self.muted))
+        self._follow(dataclasses.replace(self.runtime, hidden=self._checked(clusters)))
 
     def mute(self, clusters: Collection[ClusterId]) -> None:
         """These blocks are fetched and not added from now on; replaces the set before. Emits Hidden.
@@ -269,9 +205,31 @@ class Session:
         Raises:
             UserError: a cluster does not exist.
         """
-        self.muted = frozenset(self.bank.tree.check(cluster) for cluster in clusters)
-        self.running.mute(self.muted)
-        self.emit(Hidden(self.hidden, self.muted))
+        self._follow(dataclasses.replace(self.runtime, muted=self._checked(clusters)))
+
+    def solo(self, clusters: Collection[ClusterId]) -> None:
+        """Only these blocks are added from now on (none named: all are again); replaces the set before. Emits Hidden.
+
+        Raises:
+            UserError: a cluster does not exist.
+        """
+        self._follow(dataclasses.replace(self.runtime, solo=self._checked(clusters)))
+
+    def pin(self, route: Sequence[ClusterId] | None) -> None:
+        """Runs that name no route themselves take this one from now on, whatever their key; None frees the retriever. Emits Hidden.
+
+        Raises:
+            UserError: a cluster does not exist, or they are not one path.
+        """
+        pinned = None if route is None else explicit(self.bank.tree, route).clusters
+        self._follow(dataclasses.replace(self.runtime, pinned=pinned))
+
+    def _checked(self, clusters: Collection[ClusterId]) -> frozenset[ClusterId]:
+        return frozenset(self.bank.tree.check(cluster) for cluster in clusters)
+
+    def _follow(self, runtime: RunTime) -> None:
+        self.running.follow(runtime)
+        self.emit(Hidden(runtime.hidden, runtime.muted, runtime.solo, runtime.pinned))
 
     # --- edits ------------------------------------------------------------------------------------------------------
 
@@ -340,29 +298,6 @@ class Session:
             plan.edit.verb, plan.edit.title, plan.changes, tensors=plan.tensors, receipt=receipt | ({"edit": again} if again else {})
         )
 
-    def commit(
-        self,
-        verb: str,
-        title: str,
-        changes: Sequence[Change],
-        *,
-        tensors: Mapping[str, torch.Tensor] | None = None,
-        receipt: Mapping[str, Any] | None = None,
-    ) -> Revision:
-        """Commit changes that are worked out already; tensors holds their new blocks. For the session's own parts. Emits Committed.
-
-        Raises:
-            UserError: the session only reads, or a change does not start at what stands at the head.
-        """
-        after = {**self._overlay, **{change.cluster: change.after for change in changes}}
-        kept = {cluster: state for cluster, state in after.items() if state != BASE}
-        for row in (tensors or {}).values():
-            self.store.put_blob(row)
-        with self._settling(kept) as settle, self.store.commit(verb, title, changes, receipt=receipt) as revision:
-            settle()
-        self.emit(Committed(revision, frozenset(change.cluster for change in changes)))
-        return revision
-
     def request(
         self,
         prompt: str,
@@ -394,61 +329,6 @@ class Session:
 
         return measure_revision(self, self.head if revision is None else revision, job or Job("measure"))
 
-    @contextlib.contextmanager
-    def with_blobs(self, tensors: Mapping[str, torch.Tensor]) -> Iterator[None]:
-        """Have `blob` give these too, for as long as the context lasts. For the session's own parts."""
-        before, self._pending = self._pending, tensors
-        try:
-            yield
-        finally:
-            self._pending = before
-
-    def undo(self) -> Revision:
-        """Go to the head's parent. Emits Committed.
-
-        Raises:
-            UserError: nothing to undo.
-        """
-        target = self.store.undo_target()
-        if target is None:
-            raise UserError("nothing to undo: the study stands at revision 0, the bank as shipped")
-        return self.checkout(target)
-
-    def redo(self) -> Revision:
-        """Go to the revision that was last undone. Emits Committed.
-
-        Raises:
-            UserError: nothing to redo.
-        """
-        target = self.store.redo_target()
-        if target is None:
-            raise UserError(f"nothing to redo: no revision was undone after revision {self.head}")
-        return self.checkout(target)
-
-    def checkout(self, revision: int) -> Revision:
-        """Go to any revision. Emits Committed.
-
-        Raises:
-            UserError: there is no such revision, or the session only reads.
-        """
-        changes = self.store.diff(self.head, revision)
-        with self._settling(self.store.overlay(revision)) as settle, self.store.move(revision) as moved:
-            settle()
-        self.emit(Committed(moved, frozenset(change.cluster for change in changes)))
-        return moved
-
-    def log(self) -> list[Revision]:
-        """All revisions of the study, oldest first."""
-        return self.store.log()
-
-    def diff(self, a: int, b: int) -> list[Change]:
-        """The blocks that differ between two revisions: `before` at a, `after` at b.
-
-        Raises:
-            UserError: there is no such revision.
-        """
-        return self.store.diff(a, b)
-
     def compare(self, a: int, b: int, facts: Sequence[Fact] | None = None, *, job: Job | None = None) -> Comparison:
         """Two revisions compared fact by fact (None: the bank's own): blocks that differ and by how much, facts gained, lost, changed.
 
@@ -470,26 +350,6 @@ class Session:
         from memstudio.session.graph import revert
 
         return revert(self, revision, along=along, again=again, measure=measure, job=job)
-
-    def state(self, cluster: ClusterId) -> BlockState:
-        """What stands in a cluster's place at the head."""
-        return self._overlay.get(cluster, BASE)
-
-    @contextlib.contextmanager
-    def _settling(self, overlay: Overlay) -> Iterator[Callable[[], None]]:
-        """Gives the function that overwrites the resident slots for `overlay`; where the body fails, those of before come back."""
-        before = self._overlay
-
-        def settle() -> None:
-            self._overlay = overlay
-            self.running.refetch(overlay, self.blob)
-
-        try:
-            yield settle
-        except BaseException:
-            self._overlay = before
-            self.running.refetch(before, self.blob)
-            raise
 
     # --- evidence ---------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,9 @@ class Desk(Protocol):
     def redo(self) -> None: ...
     def prune(self, cluster: ClusterId) -> None: ...
     def restore(self, cluster: ClusterId) -> None: ...
+    def scale_block(self) -> None: ...
+    def swap_block(self) -> None: ...
+    def rewrite_block(self) -> None: ...
     def toggle_hide(self, cluster: ClusterId) -> None: ...
     def toggle_mute(self, cluster: ClusterId) -> None: ...
     def copy(self, what: str) -> None: ...
@@ -101,6 +104,10 @@ def copy_as_python(desk: Desk) -> None:
 
 def _block(now: Situation) -> bool:
     return now.selected is not None
+
+
+def _standing(now: Situation) -> bool:
+    return now.selected is not None and not now.selected_state.pruned
 
 
 MENUS = ("File", "Edit", "View", "Run", "Help")
@@ -186,6 +193,36 @@ ACTIONS: tuple[Action, ...] = (
         ("Ctrl+B",),
         "restore",
         lambda n: _block(n) and str(n.selected_state) != "base",
+        group=2,
+        context=True,
+    ),
+    Action(
+        "scale",
+        "S&cale block…",
+        "Edit",
+        lambda d: d.scale_block(),
+        "Have the block add more or less of what it holds, 0 to 2 times",
+        enabled=_standing,
+        group=2,
+        context=True,
+    ),
+    Action(
+        "swap",
+        "S&wap block…",
+        "Edit",
+        lambda d: d.swap_block(),
+        "Put the block of another cluster, bank or patch in its place",
+        enabled=_block,
+        group=2,
+        context=True,
+    ),
+    Action(
+        "rewrite",
+        "Re&write block…",
+        "Edit",
+        lambda d: d.rewrite_block(),
+        "Write the block's numbers from a safetensors file",
+        enabled=_standing,
         group=2,
         context=True,
     ),

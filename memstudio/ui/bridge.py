@@ -309,11 +309,8 @@ class Bridge(QObject):
         number = next(self._numbers)
         if not background:
             self._under_way += 1
-            if not urgent and self._background is not None:
-                if not self._background.future.done():
-                    self._background.cancel()
-                    self.gave_way.emit()
-                self._background = None
+            if not urgent:
+                self._end_background()
 
         def show(job: Job, *, ended: bool = False) -> None:
             if shown:
@@ -346,6 +343,12 @@ class Bridge(QObject):
             self._jobs[number] = job
         job.future.add_done_callback(settle)
         return job
+
+    def _end_background(self) -> None:
+        if self._background is not None and not self._background.future.done():
+            self._background.cancel()
+            self.gave_way.emit()
+        self._background = None
 
     def _settle(self, title: str, future: Future[Any], refused: Answer) -> None:
         error = None if future.cancelled() else future.exception()

@@ -16,6 +16,7 @@ from memstudio.ui.texts import count_text, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from memstudio.bank.bank import Bank
     from memstudio.editing.plan import Edit
@@ -90,6 +91,32 @@ def prune_or_restore(verb: str, cluster: ClusterId) -> Edit:
     from memstudio.editing.prune import Prune, Restore
 
     return Prune((cluster,)) if verb == "prune" else Restore((cluster,))
+
+
+def scale(cluster: ClusterId, factor: float, subtree: bool) -> Edit:
+    """The edit that turns a block up or down."""
+    from memstudio.editing.scale import Scale
+
+    return Scale((cluster,), factor, subtree)
+
+
+def swap(cluster: ClusterId, source: ClusterId, bank: str, patch: str) -> Edit:
+    """The edit that puts another block in a cluster's place."""
+    from memstudio.editing.swap import Swap
+    from memstudio.session import bank_folder
+
+    return Swap(cluster, source, str(bank_folder(bank)) if bank else "", patch)
+
+
+def rewrite(session: Session, cluster: ClusterId, file: Path) -> Edit:
+    """The edit that writes a block's numbers from a safetensors file.
+
+    Raises:
+        UserError: as `Rewrite.from_file`.
+    """
+    from memstudio.editing.rewrite import Rewrite
+
+    return Rewrite.from_file(cluster, file, session.bank)
 
 
 def nodes_of(session: Session, clusters: frozenset[ClusterId]) -> dict[ClusterId, NodeView]:

@@ -15,6 +15,7 @@ from memstudio.ui.docks import DockTitle, make_docks, place_docks
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
+from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
 from memstudio.ui.panels.block_panel import BlockPanel
 from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
@@ -49,6 +50,7 @@ class MainWindow(QMainWindow):
         self.theme.choose(preferences.theme)
         self.log = LogDialog(self)
         self._about = AboutDialog(self)
+        self._scale, self._swap = ScaleDialog(self), SwapDialog(self)
         self._build_panels()
         self.studio = Studio(bridge, self.panels, self)
         self.facts = FactStudio(self.studio, self.panels.facts, self.theme, self)
@@ -124,6 +126,8 @@ class MainWindow(QMainWindow):
         studio.opened.connect(self._opened)
         studio.crashed.connect(self._crashed)
         self.facts.changed.connect(self._refresh)
+        self._scale.wanted.connect(studio.scale)
+        self._swap.wanted.connect(studio.swap)
         panels.prompt.change_wanted.connect(self.facts.change)
         panels.facts.import_wanted.connect(self.import_facts)
         panels.facts.copy_wanted.connect(self.copy)
@@ -230,6 +234,22 @@ class MainWindow(QMainWindow):
 
     def restore(self, cluster: ClusterId) -> None:
         self.studio.edit("restore", cluster)
+
+    def scale_block(self) -> None:
+        study = self.studio.study
+        if study is not None:
+            self._scale.open_on(self.selected(), study.state(self.selected()))
+
+    def swap_block(self) -> None:
+        self._swap.open_on(self.selected())
+
+    def rewrite_block(self) -> None:
+        cluster = self.selected()
+        dialog = QFileDialog(self, f"Rewrite {cluster} from a file", "", "Tensors (*.safetensors)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda file: self.studio.rewrite(cluster, Path(file)))
+        dialog.open()
 
     def toggle_hide(self, cluster: ClusterId) -> None:
         self.studio.toggle_hide(cluster)

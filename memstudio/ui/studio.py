@@ -6,6 +6,7 @@ It owns the window's only state: the open study, the selection, the run at work,
 import dataclasses
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QElapsedTimer, QObject, Signal
@@ -172,6 +173,18 @@ class Studio(QObject):
     def edit(self, verb: str, cluster: ClusterId) -> None:
         """Prune or restore a block, what is below it along."""
         self.bridge.edit(verb, lambda _: errands.prune_or_restore(verb, cluster))
+
+    def scale(self, cluster: ClusterId, factor: float, subtree: bool) -> None:
+        """Turn a block up or down."""
+        self.bridge.edit("scale", lambda _: errands.scale(cluster, factor, subtree))
+
+    def swap(self, cluster: ClusterId, source: ClusterId, bank: str, patch: str) -> None:
+        """Put another block in a cluster's place."""
+        self.bridge.edit("swap", lambda _: errands.swap(cluster, source, bank, patch))
+
+    def rewrite(self, cluster: ClusterId, file: Path) -> None:
+        """Write a block's numbers from a file."""
+        self.bridge.edit("rewrite", lambda session: errands.rewrite(session, cluster, file))
 
     def toggle_hide(self, cluster: ClusterId) -> None:
         """Have the retriever pass a subtree over, or no longer."""

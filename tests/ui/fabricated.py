@@ -6,7 +6,9 @@ import numpy as np
 
 from memstudio.anchor.values import Answer, Neuron, Run, Token, Trace
 from memstudio.bank.values import BASE, PRUNED, BlockState, Change, ClusterCard, ClusterId, Exemplar, Route
+from memstudio.facts.values import Fact, Kind
 from memstudio.history.values import Revision
+from memstudio.ui.fact_views import FactRow, PhrasingView, RequestView
 from memstudio.ui.snapshots import BankView, CardView, LevelView, StudyView
 
 ROUTE = Route(
@@ -65,3 +67,28 @@ def study_view(head: int = 1, pruned: tuple[ClusterId, ...] = (ClusterId(2, 1),)
 def card_view(cluster: ClusterId = ROUTE.clusters[1]) -> CardView:
     card = ClusterCard(cluster, "noble metals", ("gold", "silver"), 12, (Exemplar("gold", "Gold is a metal. " * 40),))
     return CardView(card, True, 2000, "its block as shipped")
+
+
+def fact(name: str, *, relation: str = "number", kind: Kind = "specific", expected: str = "1", target: str = "") -> Fact:
+    return Fact(name, name, relation, f"Prompt of {name}", expected, (), (f"Again {name}",), (), (), kind, target)
+
+
+def fact_rows(count: int) -> tuple[FactRow, ...]:
+    return tuple(FactRow(fact(f"f{at}", expected=str(at)), (ClusterId(2, at % 9),)) for at in range(count))
+
+
+def request_view(number: int, one: Fact | None = None) -> RequestView:
+    """A fact whose phrasing fetches another leaf than its prompt; both pass 1/0."""
+    known = one or fact("gold")
+    first, second = (ClusterId(1, 0), ClusterId(2, 1)), (ClusterId(1, 0), ClusterId(2, 0))
+    phrasings = tuple(PhrasingView(text, "the bank's facts", second) for text in known.phrasings)
+    return RequestView(
+        number, known, "79", first, phrasings, (ClusterId(2, 0), ClusterId(2, 1)), ClusterId(1, 0), tuple(sorted({*first, *second})), 3
+    )
+
+
+def receipt(**changes: object) -> dict[str, object]:
+    locality = {"k": 2, "n": 3, "share": 2 / 3, "low": 0.2, "high": 0.9, "protocol": ""}
+    answers = [{"fact": "gold", "prompt": "Prompt of gold", "before": "79", "after": "47", "target": "47", "role": "taught"}]
+    changed = [{"fact": "tin", "prompt": "Prompt of tin", "before": "50", "after": "47"}]
+    return {"measured": True, "answers": answers, "changed": changed, "proportions": {"locality": locality}} | changes

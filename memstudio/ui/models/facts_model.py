@@ -105,8 +105,14 @@ class FactsFilter(QSortFilterProxyModel):
 
     def choose(self, text: str, state: str, kind: str, relation: str) -> None:
         """Only facts with that text in prompt, answers or relation, in that state, of that kind and relation; "" is any."""
-        self._text, self._state, self._kind, self._relation = text.strip().casefold(), STATES[state], kind, relation
-        self.invalidateFilter()
+        wanted = text.strip().casefold(), STATES[state], kind, relation
+        if hasattr(self, "endFilterChange"):  # from Qt 6.10 on, where invalidateFilter is deprecated
+            self.beginFilterChange()
+            self._text, self._state, self._kind, self._relation = wanted
+            self.endFilterChange(QSortFilterProxyModel.Direction.Rows)
+        else:
+            self._text, self._state, self._kind, self._relation = wanted
+            self.invalidateFilter()
 
     def filterAcceptsRow(self, source_row: int, source_parent: AnyIndex) -> bool:
         row = self._model.rows[source_row]

@@ -37,7 +37,7 @@ WIDTHS = {
     Column.STATE: 26,
     Column.EXPECTED: 72,
     Column.GOT: 72,
-    Column.TARGET: 78,
+    Column.TARGET: 86,
     Column.KIND: 68,
     Column.RELATION: 84,
     Column.BLOCKS: 64,
@@ -85,9 +85,8 @@ class FactsPanel(QWidget):
     # Building
 
     def _build_head(self) -> None:
-        self.source, self.share = label("", "section"), label("")
-        for widget in (self.source, self.share):
-            widget.setFixedHeight(self.fontMetrics().lineSpacing() + 10)
+        self.share = label("")
+        self.share.setFixedHeight(self.fontMetrics().lineSpacing() + 10)
         self.skipped = QPushButton("")
         self.skipped.setProperty("kind", "link")
         self.skipped.clicked.connect(lambda: self.skipped_wanted.emit(self._listed))
@@ -108,10 +107,11 @@ class FactsPanel(QWidget):
         self.own_button.clicked.connect(self.own_wanted)
         self.change_all_button.clicked.connect(lambda: self.change_all_wanted.emit(self.requests()))
         self._head = FlowLayout(7)
-        for part in (self.source, self.share, self.skipped, self.memory, self.score_button, self.progress, self.import_button):
+        for part in (self.share, self.memory, self.score_button, self.import_button, self.own_button, self.change_all_button):
             self._head.addWidget(part)
-        for button in (self.own_button, self.change_all_button):
-            self._head.addWidget(button)
+        for late in (self.skipped, self.progress):  # often hidden, so they stand at the end
+            late.setFixedHeight(self.share.height())
+            self._head.addWidget(late)
 
     def _build_filter(self) -> None:
         self.text = QLineEdit()
@@ -168,10 +168,7 @@ class FactsPanel(QWidget):
         self._fill(self.kind, KINDS, sorted({one.fact.kind for one in view.rows}))
         self._fill(self.relation, RELATIONS, sorted({one.fact.relation for one in view.rows if one.fact.relation}))
         self._stack.setCurrentIndex(1 if view.rows else 0)
-        self.source.setText(self.fontMetrics().elidedText(view.source, Qt.TextElideMode.ElideMiddle, SOURCE_PIXELS))
-        self.source.setToolTip(plain_tip(str(view.file or view.source)))
-        self.source.setVisible(view.file is not None)
-        self.share.setText("not scored")
+        self._say("not scored", str(view.file or ""))
         self.skipped.setText(f"{counted(view.skipped_count, 'record')} skipped")
         self.skipped.setVisible(view.skipped_count > 0)
         self.own_button.setVisible(view.file is not None)
@@ -187,15 +184,14 @@ class FactsPanel(QWidget):
             return
         self.view = scored
         self.model.show_rows(scored.rows)
-        self.share.setText(scored.share)
-        self.share.setToolTip(scored.line)
+        self._say(scored.share, scored.line)
         self._choose()
 
     def show_study(self, head: int) -> None:
         """The study stands at a revision; a score of another one says so."""
         if isinstance(self.view, FactsScored):
             moved = "" if self.view.revision == head else f" · at revision {self.view.revision}"
-            self.share.setText(self.view.share + moved)
+            self._say(self.view.share + moved, self.view.line)
 
     def show_job(self, job: JobView) -> None:
         """How far the scoring is."""
@@ -227,6 +223,14 @@ class FactsPanel(QWidget):
                 self.table.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
                 self.table.scrollTo(index)
                 return
+
+    def _say(self, words: str, tip: str) -> None:
+        """How the list fares, a file's name before it."""
+        listed = self._listed
+        name = listed.source if listed is not None and listed.file is not None else ""
+        short = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, SOURCE_PIXELS)
+        self.share.setText(f"{short} · {words}" if short else words[:1].upper() + words[1:])
+        self.share.setToolTip(plain_tip(tip))
 
     # What the user does
 

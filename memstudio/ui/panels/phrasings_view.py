@@ -6,6 +6,7 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
     QPushButton,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTreeWidget,
@@ -185,6 +186,8 @@ class RouteDelegate(QStyledItemDelegate):
         path = index.data(RouteRole) if index.column() == ROUTE else None
         if not path:
             super().paint(painter, option, index)
+            if index.column() == TEXT and index.data(Qt.ItemDataRole.CheckStateRole) is not None:
+                self._frame(painter, option, index)
             return
         bare = QStyleOptionViewItem(option)
         self.initStyleOption(bare, index)
@@ -195,6 +198,14 @@ class RouteDelegate(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._steps(painter, option, [ClusterId(*step) for step in path])
         painter.restore()
+
+    def _frame(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        """A rim around the box, which some tones leave without one."""
+        styled = QStyleOptionViewItem(option)
+        self.initStyleOption(styled, index)
+        box = option.widget.style().subElementRect(QStyle.SubElement.SE_ItemViewItemCheckIndicator, styled, option.widget)
+        painter.setPen(QColor(self._theme.tone.dim))
+        painter.drawRect(box.adjusted(0, 0, -1, -1))
 
     def _steps(self, painter: QPainter, option: QStyleOptionViewItem, path: list[ClusterId]) -> None:
         tone, rect = self._theme.tone, QRectF(option.rect)

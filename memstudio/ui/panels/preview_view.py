@@ -88,7 +88,7 @@ class PreviewView(QFrame):
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 0, 6, 0)
         column.setSpacing(7)
-        for widget in (self.gate, self._answers_title, self.answers, self.changed_title, self.changed, self.lines):
+        for widget in (self.gate, self.lines, self._answers_title, self.answers, self.changed_title, self.changed):
             column.addWidget(widget)
         column.addStretch(1)
         scroll = QScrollArea()
