@@ -39,6 +39,13 @@ EncoderOption = Annotated[
 HideOption = Annotated[
     list[str] | None, typer.Option("--hide", metavar="CLUSTER", help="A subtree the retriever passes over; repeat it.", show_default=False)
 ]
+MuteOption = Annotated[
+    list[str] | None,
+    typer.Option("--mute", metavar="CLUSTER", help="A block that is fetched and not added; repeat it.", show_default=False),
+]
+SoloOption = Annotated[
+    list[str] | None, typer.Option("--solo", metavar="CLUSTER", help="Add only this block; repeat it for more.", show_default=False)
+]
 MemoryOption = Annotated[MemoryName, typer.Option("--memory", help="The routed blocks, the generic ones, or none.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change and write nothing.")]
 MeasureOption = Annotated[bool, typer.Option("--measure/--no-measure", help="Measure the receipt before committing.")]
@@ -103,23 +110,31 @@ def reading(
     anchor: Path | None = None,
     encoder: Path | None = None,
     hide: list[str] | None = None,
+    mute: list[str] | None = None,
+    solo: list[str] | None = None,
 ) -> Iterator["Session"]:
-    """A session that only reads: a bank as shipped, or the head of a study that is named."""
+    """A session that only reads: a bank as shipped, or the head of a study that is named; with what is tried at run time."""
     from memstudio.session import open_session
 
-    hidden = clusters_of(hide)
+    hidden, muted, alone = map(clusters_of, (hide, mute, solo))
     with open_session(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder, readonly=True) as session:
         if hidden:
             session.hide(hidden)
+        if muted:
+            session.mute(muted)
+        if alone:
+            session.solo(alone)
         yield session
 
 
 @contextlib.contextmanager
-def editing(bank: str, *, study: Path | None = None, device: Device = "auto", encoder: Path | None = None) -> Iterator["Session"]:
+def editing(
+    bank: str, *, study: Path | None = None, device: Device = "auto", encoder: Path | None = None, anchor: Path | None = None
+) -> Iterator["Session"]:
     """A session whose edits are kept: in `study`, else the study that was named as BANK, else the bank's default study."""
     from memstudio.session import open_session, study_for
 
-    with open_session(bank, study=study_for(bank, study), device=device, encoder=encoder) as session:
+    with open_session(bank, study=study_for(bank, study), device=device, encoder=encoder, anchor=anchor) as session:
         yield session
 
 
@@ -140,12 +155,15 @@ def revisiting(study: str, *, folder: Path | None = None, readonly: bool = False
 
 
 @contextlib.contextmanager
-def planning(bank: str, *, study: Path | None = None, device: Device = "auto", encoder: Path | None = None) -> Iterator["Session"]:
+def planning(
+    bank: str, *, study: Path | None = None, device: Device = "auto", encoder: Path | None = None, anchor: Path | None = None
+) -> Iterator["Session"]:
     """A session for a dry run: the head of the study that an edit would go to, or the bank as shipped where there is none yet."""
     from memstudio.session import open_session, study_for
 
     folder = study_for(bank, study)
-    with open_session(bank, study=folder if _begun(folder) else None, readonly=True, device=device, encoder=encoder) as session:
+    begun = folder if _begun(folder) else None
+    with open_session(bank, study=begun, readonly=True, device=device, encoder=encoder, anchor=anchor) as session:
         yield session
 
 

@@ -16,7 +16,9 @@ from memstudio.cli.options import (
     JsonOption,
     KeyOption,
     MemoryOption,
+    MuteOption,
     RouteOption,
+    SoloOption,
     StudyOption,
     loaded,
     reading,
@@ -97,6 +99,8 @@ def run(
     top_p: Annotated[float, typer.Option("--top-p", help="Draw from the likeliest tokens of this share.")] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
     hide: HideOption = None,
+    mute: MuteOption = None,
+    solo: SoloOption = None,
     study: StudyOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "float32",
@@ -119,7 +123,7 @@ def run(
             show.say(event.token.text, end="")
 
     sampling = Sampling(max_tokens, temperature, top_p, seed)
-    with reading(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder, hide=hide) as session:
+    with reading(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder, hide=hide, mute=mute, solo=solo) as session:
         _refuse_empty(text)
         loaded(session)
         session.listen(tell)
@@ -139,6 +143,8 @@ def trace(
     key: KeyOption = None,
     route: RouteOption = None,
     hide: HideOption = None,
+    mute: MuteOption = None,
+    solo: SoloOption = None,
     study: StudyOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "float32",
@@ -149,7 +155,7 @@ def trace(
     """What each fetched block causes: log-probability of the answer without it, and where it acts."""
     if against is not None and answer is None:
         raise typer.BadParameter("--against needs --answer")
-    with reading(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder, hide=hide) as session:
+    with reading(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder, hide=hide, mute=mute, solo=solo) as session:
         _refuse_empty(text)
         loaded(session)
         found = session.trace(text, key=key, route=route_of(route), answer=answer, against=against)

@@ -61,7 +61,7 @@ def guess_subject(prompt: str, subjects: Iterable[str]) -> str:
 
 
 def _from_documents(prompt: str, subject: str, answers: Sequence[str], documents: Sequence[Exemplar]) -> Iterator[Drafted]:
-    """Sentences that name the subject, share a longer word with the rest of the prompt, and then give an answer; cut before it."""
+    """Sentences that name the subject, hold most of the prompt's other longer words, and then give an answer; cut before it."""
     if not subject:
         return
     asked = {word for word in _plain(prompt).split() if len(word) > 3} - set(_plain(subject).split())
@@ -73,7 +73,7 @@ def _from_documents(prompt: str, subject: str, answers: Sequence[str], documents
             for answer in wanted:
                 at = answer.search(text)
                 start = text[: at.start()].rstrip() if at else ""
-                if at and name.search(start) and not asked.isdisjoint(_plain(start).split()):
+                if at and name.search(start) and 2 * len(asked & set(_plain(start).split())) > len(asked):
                     yield Drafted(start, f"document {document.document}")
                     break
 
@@ -99,6 +99,7 @@ def _forms(prompt: str) -> Iterator[Drafted]:
     yield Drafted(f"Tell me, {_lower(text)}", "question")
     yield Drafted(f"{bare}:", "statement")
     yield Drafted(f"The answer to “{text}” is", "statement")
+    yield Drafted(f"Please answer: {text}", "question")
 
 
 def _around(core: str, verb: str) -> Iterator[Drafted]:

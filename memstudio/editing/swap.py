@@ -78,14 +78,12 @@ class Swap:
         from memstudio.bank.bank import open_bank
 
         other = open_bank(_folder(self.bank))
-        if other.manifest.anchor.sha256 != desk.bank.manifest.anchor.sha256:
-            raise UserError(
-                f"{self.bank}: was made for another anchor ({other.manifest.anchor.sha256:.12}…, here {desk.bank.manifest.anchor.sha256:.12}…); "
-                f"its blocks mean nothing here"
-            )
+        mine, theirs = (bank.manifest.anchor.sha256 for bank in (desk.bank, other))
+        if mine != theirs:
+            raise UserError(f"{self.bank}: was made for another anchor ({theirs:.12}…, here {mine:.12}…); its blocks mean nothing here")
         _same_shape(desk.bank, self.cluster, other, self.source)
-        mine, theirs = (str(bank.dtype).removeprefix("torch.") for bank in (desk.bank, other))
-        return other.block(self.source), 1.0, (f"taken from {theirs} to {mine}",) if mine != theirs else ()
+        note = f"taken from {other.dtype} to {desk.bank.dtype}".replace("torch.", "")
+        return other.block(self.source), 1.0, (note,) if other.dtype != desk.bank.dtype else ()
 
     def _patched(self, desk: Desk) -> Found:
         """The block that a patch leaves at `source`."""

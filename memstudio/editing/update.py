@@ -98,7 +98,7 @@ def _check(facts: Sequence[Fact]) -> None:
         raise UserError("update: name a fact and its new answer, or a facts file with targets")
     targets: dict[str, str] = {}
     for fact in facts:
-        if not fact.target.strip():
+        if not any(letter.isprintable() and not letter.isspace() for letter in fact.target):
             raise UserError(f"“{fact.prompt:.80}”: the new answer is empty; write one")
         if targets.setdefault(fact.prompt, fact.target) != fact.target:
             raise UserError(f"“{fact.prompt:.80}”: two new answers, {targets[fact.prompt]!r} and {fact.target!r}; keep one")

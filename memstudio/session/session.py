@@ -197,7 +197,7 @@ class Session(Study):
         Raises:
             UserError: a cluster does not exist.
         """
-        self._follow(dataclasses.replace(self.runtime, hidden=self._checked(clusters)))
+        self._try(dataclasses.replace(self.runtime, hidden=self._checked(clusters)))
 
     def mute(self, clusters: Collection[ClusterId]) -> None:
         """These blocks are fetched and not added from now on; replaces the set before. Emits Hidden.
@@ -205,29 +205,32 @@ class Session(Study):
         Raises:
             UserError: a cluster does not exist.
         """
-        self._follow(dataclasses.replace(self.runtime, muted=self._checked(clusters)))
+        self._try(dataclasses.replace(self.runtime, muted=self._checked(clusters)))
 
     def solo(self, clusters: Collection[ClusterId]) -> None:
-        """Only these blocks are added from now on (none named: all are again); replaces the set before. Emits Hidden.
+        """Only these blocks are added from now on, those muted aside; none: all are again. Replaces the set before. Emits Hidden.
 
         Raises:
             UserError: a cluster does not exist.
         """
-        self._follow(dataclasses.replace(self.runtime, solo=self._checked(clusters)))
+        self._try(dataclasses.replace(self.runtime, solo=self._checked(clusters)))
 
     def pin(self, route: Sequence[ClusterId] | None) -> None:
-        """Runs that name no route themselves take this one from now on, whatever their key; None frees the retriever. Emits Hidden.
+        """Every run takes this route from now on, whatever its key, unless it names one itself; None frees them. Emits Hidden.
+
+        Routing a key and scoring facts ask the retriever all the same.
 
         Raises:
             UserError: a cluster does not exist, or they are not one path.
         """
-        pinned = None if route is None else explicit(self.bank.tree, route).clusters
-        self._follow(dataclasses.replace(self.runtime, pinned=pinned))
+        path = None if route is None else explicit(self.bank.tree, route).clusters
+        self._try(dataclasses.replace(self.runtime, pinned=path))
 
     def _checked(self, clusters: Collection[ClusterId]) -> frozenset[ClusterId]:
         return frozenset(self.bank.tree.check(cluster) for cluster in clusters)
 
-    def _follow(self, runtime: RunTime) -> None:
+    def _try(self, runtime: RunTime) -> None:
+        """Run by this from the next token on."""
         self.running.follow(runtime)
         self.emit(Hidden(runtime.hidden, runtime.muted, runtime.solo, runtime.pinned))
 

@@ -54,11 +54,11 @@ class Measuring(QObject):
             self._waiting.insert(0, revision.id)
 
     def _idle(self) -> None:
-        if self._waiting and self._at_work is None:
+        if self.on and self._waiting and self._at_work is None:
             self._pause.start()
 
     def _begin(self) -> None:
-        if not self._waiting or not self._bridge.resting or self._at_work is not None:
+        if not (self.on and self._waiting and self._bridge.resting) or self._at_work is not None:
             return
         number = self._waiting[0]
         self._at_work, self._gave_way = number, False
