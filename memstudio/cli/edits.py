@@ -217,10 +217,11 @@ def _edit(bank: str, verb: str, make: "Callable[[Session], Edit]", asked: _Asked
     from memstudio.facts.gate import judge
 
     with planning(bank, study=asked.study, device=asked.device, anchor=asked.anchor) as session, show.progress(verb) as job:
-        measures = asked.measures(session)
+        edit, measures = make(session), asked.measures(session)
+        plan, head, folder = session.plan(edit, job=job), session.head, session.study
         if measures:
             loaded(session)
-        plan, head, folder = session.plan(make(session), measure=measures, job=job), session.head, session.study
+            plan = session.plan(edit, measure=True, job=job)
     limits = asked.limits if measures or asked.limits.asked else None
     if asked.dry_run:
         _print_edit(plan, None, head, folder, asked.json)
@@ -285,7 +286,7 @@ def _print_receipt(receipt: "Mapping[str, Any]") -> None:
     for row in receipt["changed"][:_CHANGED]:
         show.say(f"    {row['prompt']} {answer_of(row['before']):.40} → {answer_of(row['after']):.40}")
     if receipt["changed_count"] > _CHANGED:
-        show.say(f"    … and {receipt['changed_count'] - _CHANGED} more (memstudio receipt, or --json)")
+        show.say(f"    … and {receipt['changed_count'] - _CHANGED} more; --json lists them")
 
 
 def _short(state: "BlockState") -> str:

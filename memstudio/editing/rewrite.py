@@ -117,12 +117,15 @@ def save_block(desk: Desk, cluster: ClusterId, path: Path) -> None:
         for name, part in zip(_PARTS, triple, strict=True)
         if part.numel()
     }
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}; make it first, or choose another file")
     unfinished = path.with_name(f".{path.name}.part")
     try:
         save_file(named, unfinished)
         unfinished.replace(path)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: cannot be written ({error!s:.200}); choose another file") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path}: cannot be written ({reason!s:.200}); choose another file") from None
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -28,6 +28,8 @@ class Desk(Protocol):
     def rewrite_block(self) -> None: ...
     def toggle_hide(self, cluster: ClusterId) -> None: ...
     def toggle_mute(self, cluster: ClusterId) -> None: ...
+    def toggle_solo(self, cluster: ClusterId) -> None: ...
+    def toggle_pin(self) -> None: ...
     def copy(self, what: str) -> None: ...
     def find_cluster(self) -> None: ...
     def write_prompt(self) -> None: ...
@@ -92,6 +94,10 @@ def hide_subtree(desk: Desk) -> None:
 
 def mute_block(desk: Desk) -> None:
     desk.toggle_mute(desk.selected())
+
+
+def solo_block(desk: Desk) -> None:
+    desk.toggle_solo(desk.selected())
 
 
 def copy_cluster(desk: Desk) -> None:
@@ -236,6 +242,32 @@ ACTIONS: tuple[Action, ...] = (
         "mute",
         lambda n: n.selected is not None,
         lambda n: n.selected_muted,
+        group=3,
+        context=True,
+    ),
+    Action(
+        "solo",
+        "S&olo block",
+        "Edit",
+        solo_block,
+        "Add this block alone of those that are fetched, until it is solo no more; nothing is saved",
+        ("Ctrl+Shift+M",),
+        None,
+        lambda n: n.selected is not None,
+        lambda n: n.selected_solo,
+        group=3,
+        context=True,
+    ),
+    Action(
+        "pin",
+        "P&in route",
+        "Edit",
+        lambda d: d.toggle_pin(),
+        "Have every run take the route to this block, whatever its prompt; nothing is saved",
+        ("Ctrl+P",),
+        None,
+        lambda n: n.selected is not None or n.pinned,
+        lambda n: n.pinned,
         group=3,
         context=True,
     ),

@@ -183,6 +183,14 @@ class Bridge(QObject):
         """Replace the set of muted blocks; `hidden` follows."""
         self.urgent("Mute", lambda session, _: session.mute(clusters))
 
+    def solo(self, clusters: frozenset[ClusterId]) -> None:
+        """Replace the set of blocks that alone are added; `hidden` follows."""
+        self.urgent("Solo", lambda session, _: session.solo(clusters))
+
+    def pin(self, cluster: ClusterId | None) -> None:
+        """Have every run take the route to a block, or, None, its own; `hidden` follows."""
+        self.urgent("Pin", lambda session, _: session.pin(None if cluster is None else session.bank.tree.route_to(cluster)))
+
     def ask_nodes(self, clusters: frozenset[ClusterId]) -> None:
         """Labels for the tree; `nodes` follows."""
         self.urgent("Labels", lambda session, _: Nodes(errands.nodes_of(session, clusters)))

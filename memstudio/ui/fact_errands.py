@@ -90,12 +90,13 @@ def edit_of(wish: FactWish) -> Edit:
 
 
 def planned(session: Session, wish: FactWish, job: Job) -> Plan:
-    """The edit measured on the spare arm; nothing is written.
+    """The edit measured on the spare arm, an erasure with what it leaves on its own and neighbouring paths; nothing is written.
 
     Raises:
         UserError: an empty target, one without tokens, a fact whose route has no block.
     """
-    return session.plan(edit_of(wish), measure=True, job=job)
+    plan = session.plan(edit_of(wish), measure=True, job=job)
+    return session.with_takedown(plan, job=job) if wish.verb == "erase" else plan
 
 
 def preview_of(number: int, wish: FactWish, plan: Plan) -> Preview:

@@ -27,7 +27,7 @@ from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.snapshots import Crashed, Opened, Wish
 from memstudio.ui.studio import Panels, Studio
-from memstudio.ui.texts import on_button, python_lines
+from memstudio.ui.texts import counted, on_button, python_lines
 from memstudio.ui.theme import Theme, ThemeChoice
 
 START_SIZE = QSize(1366, 768)
@@ -257,10 +257,21 @@ class MainWindow(QMainWindow):
     def toggle_mute(self, cluster: ClusterId) -> None:
         self.studio.toggle_mute(cluster)
 
+    def toggle_solo(self, cluster: ClusterId) -> None:
+        self.studio.toggle_solo(cluster)
+
+    def toggle_pin(self) -> None:
+        self.studio.toggle_pin(self.selected_or_none())
+
     def copy(self, what: str) -> None:
         text = self._python() if what == "python" else what
         QGuiApplication.clipboard().setText(text)
-        self.panels.status.say("Copied as Python." if what == "python" else f"Copied {what}.")
+        study = self.studio.study
+        edited = sum(not state.pruned for state in study.overlay.values()) if study is not None else 0
+        if what == "python" and edited:
+            self.panels.status.say(f"Copied as Python, without {counted(edited, 'edited block')}: those are only in the study.", kind="notice")
+        else:
+            self.panels.status.say("Copied as Python." if what == "python" else f"Copied {what}.")
 
     def _python(self) -> str:
         bank, study = self.studio.bank, self.studio.study

@@ -256,6 +256,8 @@ class Situation:
     selected_state: BlockState = BASE
     selected_hidden: bool = False
     selected_muted: bool = False
+    selected_solo: bool = False
+    pinned: bool = False
     undo: bool = False
     redo: bool = False
     edited_midway: bool = False

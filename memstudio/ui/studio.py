@@ -57,8 +57,7 @@ class Studio(QObject):
         self.selected: ClusterId | None = None
         self.trace: Trace | None = None
         self.run: Run | None = None
-        self._hidden: frozenset[ClusterId] = frozenset()
-        self._muted: frozenset[ClusterId] = frozenset()
+        self._tried = Hidden(frozenset(), frozenset())
         self._numbers = count(1)
         self._running: Ask | None = None
         self._last: Ask | None = None
@@ -111,8 +110,10 @@ class Studio(QObject):
             running=self._running is not None,
             selected=chosen,
             selected_state=study.state(chosen) if study and chosen else Situation().selected_state,
-            selected_hidden=chosen in self._hidden,
-            selected_muted=chosen in self._muted,
+            selected_hidden=chosen in self._tried.hidden,
+            selected_muted=chosen in self._tried.muted,
+            selected_solo=chosen in self._tried.solo,
+            pinned=self._tried.pinned is not None,
             undo=study is not None and study.undo is not None,
             redo=study is not None and study.redo is not None,
             edited_midway=self._edited_at is not None,
@@ -188,11 +189,19 @@ class Studio(QObject):
 
     def toggle_hide(self, cluster: ClusterId) -> None:
         """Have the retriever pass a subtree over, or no longer."""
-        self.bridge.hide(self._hidden ^ {cluster})
+        self.bridge.hide(self._tried.hidden ^ {cluster})
 
     def toggle_mute(self, cluster: ClusterId) -> None:
         """Fetch a block without adding it, or add it again."""
-        self.bridge.mute(self._muted ^ {cluster})
+        self.bridge.mute(self._tried.muted ^ {cluster})
+
+    def toggle_solo(self, cluster: ClusterId) -> None:
+        """Add this block only (and others that are solo), or all again."""
+        self.bridge.solo(self._tried.solo ^ {cluster})
+
+    def toggle_pin(self, cluster: ClusterId | None) -> None:
+        """Have every run take the route to a block; where one is pinned, let the retriever choose again."""
+        self.bridge.pin(None if self._tried.pinned is not None else cluster)
 
     def checkout(self, revision: int) -> None:
         """Go to a revision."""
@@ -218,7 +227,7 @@ class Studio(QObject):
         self.panels.block.select(cluster)
         self.panels.prompt.breadcrumb.select(cluster)
         if cluster is not None:
-            self.panels.block.show_hidden(cluster in self._hidden, cluster in self._muted)
+            self.panels.block.show_hidden(cluster in self._tried.hidden, cluster in self._tried.muted)
             self.bridge.ask_card(cluster)
             self._ask_neurons(cluster)
         self.changed.emit()
@@ -233,7 +242,7 @@ class Studio(QObject):
     def _opened(self, opened: Opened) -> None:
         self.bank, self.study = opened, opened.study
         self.ready, self.run, self.selected = False, None, None
-        self._hidden, self._muted, self._route = frozenset(), frozenset(), frozenset()
+        self._tried, self._route = Hidden(frozenset(), frozenset()), frozenset()
         self._running, self._last, self._edited_at = None, None, None
         panels = self.panels
         panels.block.select(None)
@@ -287,15 +296,11 @@ class Studio(QObject):
         self.changed.emit()
 
     def _hidden_changed(self, event: Hidden) -> None:
-        before = self._hidden
-        self._hidden, self._muted = event.hidden, event.muted
+        before, self._tried = self._tried, event
         self.panels.tree.model.show_hidden(event.hidden, event.muted)
         if self.selected is not None:
             self.panels.block.show_hidden(self.selected in event.hidden, self.selected in event.muted)
-        if event.hidden != before:
-            self.panels.status.say(f"The retriever passes over {_names(event.hidden)}." if event.hidden else "Nothing is hidden.")
-        else:
-            self.panels.status.say(f"Fetched but not added: {_names(event.muted)}." if event.muted else "Nothing is muted.")
+        self.panels.status.say(tried_words(before, event))
         self.changed.emit()
 
     def _asked(self, ask: Ask) -> None:
@@ -403,6 +408,17 @@ def activity_of(trace: Trace) -> dict[ClusterId, float]:
         if measured.size:
             found[cluster] = float(measured.mean())
     return found
+
+
+def tried_words(before: Hidden, now: Hidden) -> str:
+    """What is tried on runs from now on, in a line: what of it changed."""
+    if now.hidden != before.hidden:
+        return f"The retriever passes over {_names(now.hidden)}." if now.hidden else "Nothing is hidden."
+    if now.solo != before.solo:
+        return f"Only {_names(now.solo)} is added." if now.solo else "All fetched blocks are added again."
+    if now.pinned != before.pinned:
+        return f"Every run takes {' › '.join(map(str, now.pinned))}." if now.pinned else "The retriever chooses the route again."
+    return f"Fetched but not added: {_names(now.muted)}." if now.muted else "Nothing is muted."
 
 
 def _names(clusters: frozenset[ClusterId], limit: int = 5) -> str:

@@ -1,9 +1,7 @@
 """Over random edits: what a route does not fetch cannot change it, and undo gives every block back, after a restart too."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 import torch
@@ -11,12 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from memstudio.bank.bank import Bank
 from memstudio.bank.block import block_digest
 from memstudio.bank.overlay import resolve
-from memstudio.bank.values import BASE, BlockState, Change, ClusterId, Overlay
+from memstudio.bank.values import ClusterId
 from memstudio.editing.plan import Edit
 from memstudio.editing.prune import Prune, Restore
+from memstudio.editing.rewrite import Rewrite
+from memstudio.editing.scale import Scale
+from memstudio.editing.swap import Swap
 from memstudio.errors import UserError
 from memstudio.session import Session, open_session
 from tests.tiny import make_bank
@@ -25,29 +25,18 @@ TEXT = "The atomic number of gold is"
 CLUSTERS = [ClusterId(level, index) for level, count in ((1, 3), (2, 9), (3, 27)) for index in range(count)]
 ROUTES = [(ClusterId(1, leaf // 9), ClusterId(2, leaf // 3), ClusterId(3, leaf)) for leaf in (0, 1, 5, 13, 26)]
 Step = tuple[str, list[ClusterId], bool]
+Clusters = tuple[ClusterId, ...]
+Output = tuple[tuple[object, ...], tuple[tuple[float, str | None], ...], Tensor]
 Digests = dict[ClusterId, tuple[str, float, str | None]]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A stand-in for the edits to come that keep a block's tensor in the study: times `factor`, kept as a blob, at half its size."""
-
-    verb: ClassVar[str] = "scale"
-    clusters: tuple[ClusterId, ...]
-    blob: str
-    title: str = "scale"
-
-    def changes(self, bank: Bank, overlay: Overlay) -> list[Change]:
-        after = BlockState(self.blob, 0.5)
-        found = [Change(cluster, overlay.get(cluster, BASE), after) for cluster in self.clusters]
-        return [change for change in found if change.before != after]
 
 
 clusters = st.sampled_from(CLUSTERS)
 steps = st.one_of(
     st.tuples(st.just("prune"), st.lists(clusters, min_size=1, max_size=3, unique=True), st.booleans()),
     st.tuples(st.just("restore"), st.lists(clusters, min_size=1, max_size=3, unique=True), st.booleans()),
-    st.tuples(st.just("scale"), st.lists(clusters, min_size=1, max_size=1), st.booleans()),
+    st.tuples(st.just("scale"), st.lists(clusters, min_size=1, max_size=3, unique=True), st.booleans()),
+    st.tuples(st.just("swap"), st.lists(clusters, min_size=2, max_size=2), st.booleans()),
+    st.tuples(st.just("rewrite"), st.lists(clusters, min_size=1, max_size=1), st.booleans()),
     st.tuples(st.sampled_from(["undo", "redo"]), st.just([]), st.booleans()),
 )
 
@@ -70,7 +59,7 @@ def take(session: Session, step: Step) -> None:
         else:
             session.apply(edit_of(session, verb, tuple(named), flag))
     except UserError:
-        pass  # nothing left to prune, restore, undo or redo
+        pass  # nothing left to prune, restore, undo or redo, no block to scale, or another shape
 
 
 def edit_of(session: Session, verb: str, named: tuple[ClusterId, ...], flag: bool) -> Edit:
@@ -78,8 +67,13 @@ def edit_of(session: Session, verb: str, named: tuple[ClusterId, ...], flag: boo
         return Prune(named, orphan=flag)
     if verb == "restore":
         return Restore(named, orphan=flag)
-    row = torch.full((session.bank.layouts[named[0].level - 1].n,), 0.25 if flag else -0.5)
-    return Scale(named, session.store.put_blob(row))
+    if verb == "scale":
+        return Scale(named, 0.25 if flag else 1.5, subtree=flag)
+    if verb == "swap":
+        return Swap(*named)
+    layout = session.bank.layouts[named[0].level - 1]
+    part = torch.full((layout.widths[0], layout.hidden_size), 0.25)
+    return Rewrite(named[0], {"0.down": part} if flag else torch.full((layout.n,), -0.5))
 
 
 def digests(session: Session) -> Digests:
@@ -91,8 +85,13 @@ def digests(session: Session) -> Digests:
     return found
 
 
-def outputs(session: Session) -> dict[tuple[ClusterId, ...], tuple[object, Tensor]]:
-    return {route: (session.resolved(route), session.logits(TEXT, route=route)) for route in ROUTES}
+def outputs(session: Session) -> dict[Clusters, Output]:
+    """Each route's identities, what is really added level by level (bytes and factor), and its logits."""
+    there = digests(session)
+    return {
+        route: (session.resolved(route), tuple(there[cluster][1:] for cluster in route), session.logits(TEXT, route=route))
+        for route in ROUTES
+    }
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -104,18 +103,15 @@ def test_a_route_whose_blocks_are_unchanged_gives_bit_identical_logits(session: 
         take(session, step)
         after = outputs(session)
         for route in ROUTES:
-            if after[route][0] == before[route][0]:
-                assert torch.equal(after[route][1], before[route][1])
-            else:
-                assert not torch.equal(after[route][1], before[route][1])
+            (named, added, logits), (named_before, added_before, logits_before) = after[route], before[route]
+            assert torch.equal(logits, logits_before) == (added == added_before)
+            assert added == added_before or named != named_before
         before = after
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(steps, min_size=1, max_size=4), steps)
-def test_undo_gives_every_block_and_the_logits_back(
-    session: Session, way: list[Step], last: Step
-) -> None:
+def test_undo_gives_every_block_and_the_logits_back(session: Session, way: list[Step], last: Step) -> None:
     session.checkout(0)
     for step in way:
         take(session, step)
@@ -126,7 +122,7 @@ def test_undo_gives_every_block_and_the_logits_back(
     after = digests(session)
     session.undo()
     assert (session.head, digests(session)) == (head, before)
-    assert all(torch.equal(shown[route][1], logits) for route, (_, logits) in outputs(session).items())
+    assert all(torch.equal(shown[route][2], logits) for route, (_, _, logits) in outputs(session).items())
     session.redo()
     assert digests(session) == after
 

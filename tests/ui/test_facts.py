@@ -210,9 +210,8 @@ def test_a_fact_file_is_read_with_its_broken_records_listed_and_its_targets_chan
     window_of_facts: MainWindow, settle: Act, tmp_path: Path
 ) -> None:
     window, panel = window_of_facts, window_of_facts.panels.facts
-    records = [
-        {"prompt": f"The atomic number of {name} is", "expected": expected, "target": "50"} for name, expected in (("gold", "79"), ("iron", "26"))
-    ]
+    known = (("gold", "79"), ("iron", "26"))
+    records = [{"prompt": f"The atomic number of {name} is", "expected": number, "target": "50"} for name, number in known]
     file = tmp_path / "wanted.jsonl"
     file.write_text("\n".join([*map(json.dumps, records), "{broken", json.dumps({"prompt": 3})]), encoding="utf-8")
     settle(lambda: window.read_facts(file))
@@ -257,7 +256,7 @@ def test_blocks_are_scaled_and_swapped_from_the_window(window_of_facts: MainWind
     one, other = ClusterId(3, 0), ClusterId(3, 1)
     window.studio.pick(one)
     window.scale_block()
-    window._scale.factor.setValue(0.5)
+    window._scale.factor.setValue(50)
     settle(lambda: window._scale._take())
     assert window.studio.study is not None
     assert window.studio.study.state(one).scale == 0.5
@@ -266,3 +265,24 @@ def test_blocks_are_scaled_and_swapped_from_the_window(window_of_facts: MainWind
     settle(lambda: window._swap._take())
     assert head(window) == 2
     assert window.studio.study.state(one).source not in ("base", "pruned")
+
+
+def test_solo_and_pin_are_tried_without_a_revision(window_of_facts: MainWindow, settle: Act) -> None:
+    window = window_of_facts
+    settle(window.run_prompt)
+    assert window.studio.run is not None
+    assert window.studio.run.route is not None
+    free = window.studio.run.route.clusters
+    other = next(ClusterId(3, index) for index in range(27) if ClusterId(3, index) not in free)
+    settle(lambda: window.studio.pick(other))
+    settle(lambda: window.actions_.by_key["pin"].trigger())
+    assert window.actions_.by_key["pin"].isChecked()
+    settle(window.run_prompt)
+    assert window.studio.run.route is not None
+    assert window.studio.run.route.clusters[-1] == other
+    settle(lambda: window.actions_.by_key["pin"].trigger())
+    settle(lambda: window.toggle_solo(free[-1]))
+    assert f"Only {free[-1]} is added" in window.panels.status.line.text()
+    settle(lambda: window.toggle_solo(free[-1]))
+    assert "added again" in window.panels.status.line.text()
+    assert head(window) == 0

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QDialog, QDoubleSpinBox, QFileDialog, QLineEdit, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QFileDialog, QLineEdit, QPushButton, QSlider, QSpinBox, QVBoxLayout, QWidget
 
 from memstudio.bank.values import BlockState, ClusterId, parse_cluster
 from memstudio.errors import UserError
@@ -33,15 +33,14 @@ class ScaleDialog(QDialog):
         self.slider.setPageStep(STEPS // 4)
         self.slider.setTickInterval(STEPS // 2)
         self.slider.setTickPosition(QSlider.TickPosition.TicksBelow)
-        self.factor = QDoubleSpinBox()
-        self.factor.setRange(0.0, 2.0)
-        self.factor.setSingleStep(0.05)
-        self.factor.setDecimals(2)
-        self.factor.setPrefix("× ")
+        self.factor = QSpinBox()
+        self.factor.setRange(0, 2 * STEPS)
+        self.factor.setSingleStep(5)
+        self.factor.setSuffix(" %")
         self.factor.setMinimumWidth(84)
         self.subtree = QCheckBox("All blocks below it too")
-        self.slider.valueChanged.connect(lambda value: self.factor.setValue(value / STEPS))
-        self.factor.valueChanged.connect(lambda value: self.slider.setValue(round(value * STEPS)))
+        self.slider.valueChanged.connect(self.factor.setValue)
+        self.factor.valueChanged.connect(self.slider.setValue)
         line = row(self.slider, self.factor, spacing=10)
         line.setStretch(0, 1)
         column = _column(self)
@@ -53,14 +52,14 @@ class ScaleDialog(QDialog):
     def open_on(self, cluster: ClusterId, state: BlockState) -> None:
         """Begin with a block and the factor that it has."""
         self._cluster = cluster
-        self._head.setText(f"Block {cluster} adds what it holds times this factor: 0 adds nothing, 1 is the block itself.")
-        self.factor.setValue(state.scale)
+        self._head.setText(f"Block {cluster} adds this much of what it holds: 0 % adds nothing, 100 % is the block itself.")
+        self.factor.setValue(round(state.scale * STEPS))
         self.subtree.setChecked(False)
         _raise(self, self.factor)
 
     def _take(self) -> None:
         if self._cluster is not None:
-            self.wanted.emit(self._cluster, round(self.factor.value(), 2), self.subtree.isChecked())
+            self.wanted.emit(self._cluster, self.factor.value() / STEPS, self.subtree.isChecked())
             self.close()
 
 
@@ -109,6 +108,7 @@ class SwapDialog(QDialog):
     def _chosen(self) -> None:
         self._path_box.setVisible(self.origin.place != THIS)
         self.path.setPlaceholderText("A bank folder" if self.origin.place == BANK else "A patch file or folder")
+        self.adjustSize()
         if self.origin.place != THIS and not self.source.text().strip():
             self.source.setText(str(self._cluster or ""))
 

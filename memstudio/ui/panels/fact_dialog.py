@@ -101,11 +101,19 @@ class FactDialog(QDialog):
     # Opening
 
     def open_on(self, prompt: str, *, verb: Verb = "update", target: str = "") -> None:
-        """Begin with a prompt; its phrasings and routes are asked for."""
+        """Begin with a prompt; its phrasings and routes are asked for. One that is open already is only raised."""
+        if self.isVisible() and not self._batch and (prompt, verb) == (self._asked_prompt, self._verb) and target in ("", self.target.text()):
+            self._raise(self.target if verb == "update" else self.prompt)
+            return
         self._begin(verb, ())
+        self._asked_prompt = ""
         self.prompt.setText(prompt)
         self.target.setText(target)
-        self._ask(draft=True)
+        if prompt:
+            self._ask(draft=True)
+        else:
+            self.answer.setText("–")
+            self._refresh()
         self._raise(self.target if verb == "update" and prompt else self.prompt)
 
     def open_batch(self, facts: tuple[Fact, ...]) -> None:
@@ -166,7 +174,8 @@ class FactDialog(QDialog):
         return bool(self._working)
 
     def _prompt_written(self) -> None:
-        if self._request is None or self.prompt.text().strip() not in (self._request.fact.prompt, self._asked_prompt):
+        known = self._request.fact.prompt if self._request is not None else ""
+        if self.prompt.text().strip() not in (known, self._asked_prompt):
             self._ask(draft=True)
 
     def _phrasings_changed(self) -> None:

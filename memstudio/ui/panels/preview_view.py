@@ -82,13 +82,16 @@ class PreviewView(QFrame):
         self.lines = label("", wrap=True, selectable=True)
         self.answers = _table(("Prompt", "Before", "After", "Wanted"))
         self.changed = _table(("Prompt", "Before", "After"))
+        self.left = _table(("Prompt", "Before", "After", "Limit", "Nearby"))
+        self.left_title = label("", "section", wrap=True)
         self._answers_title, self.changed_title = label("Answers", "section"), label("", "section", wrap=True)
         body = QWidget()
         body.setProperty("kind", "card-body")
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 0, 6, 0)
         column.setSpacing(7)
-        for widget in (self.gate, self.lines, self._answers_title, self.answers, self.changed_title, self.changed):
+        titled = (self.left_title, self.left, self._answers_title, self.answers, self.changed_title, self.changed)
+        for widget in (self.gate, self.lines, *titled):
             column.addWidget(widget)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -129,9 +132,28 @@ class PreviewView(QFrame):
         good, bad = QColor(self._theme.tone.good), QColor(self._theme.tone.danger)
         _fill(self.answers, receipt.get("answers", ()), ("prompt", "before", "after", "target"), lambda one: good if _hit(one) else bad)
         _fill(self.changed, receipt.get("changed", ()), ("prompt", "before", "after"), lambda _: bad)
+        self.answers.setColumnHidden(3, view.wish.verb == "erase")
+        self._show_left(receipt.get("takedown"))
         self._answers_title.setVisible(self.answers.topLevelItemCount() > 0)
         self.changed_title.setText(changed_words(receipt))
         self._pages.setCurrentIndex(2)
+
+    def _show_left(self, report: Mapping[str, Any] | None) -> None:
+        """What an erasure leaves of the answers, by probability."""
+        probes = [left_row(probe) for probe in report["probes"]] if report else []
+        good, bad = QColor(self._theme.tone.good), QColor(self._theme.tone.danger)
+        _fill(self.left, probes, ("prompt", "before", "after", "limit", "worst"), lambda one: good if one["within"] else bad)
+        self.left_title.setVisible(bool(probes))
+        if report:
+            self.left_title.setText(f"Probability of the answers: {report['within']} of {report['count']} within the limit")
+
+
+def left_row(probe: Mapping[str, Any]) -> dict[str, str]:
+    """Probabilities of an erased answer: before, after, the most it may keep, and the worst on a neighbouring path."""
+    others = probe.get("other_paths")
+    worst = f"{others['worst']:.3f}" if isinstance(others, Mapping) else "–"
+    figures = {name: f"{probe[name]:.3f}" for name in ("before", "after", "limit")}
+    return {"prompt": str(probe["prompt"]), **figures, "worst": worst, "within": "yes" if probe["within"] else ""}
 
 
 def changed_words(receipt: Mapping[str, Any]) -> str:
@@ -167,7 +189,7 @@ def _table(headers: Sequence[str]) -> QTreeWidget:
     header.setStretchLastSection(False)
     header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     for section in range(1, len(headers)):
-        header.resizeSection(section, 84)
+        header.resizeSection(section, 84 if len(headers) < 5 else 66)
     return made
 
 

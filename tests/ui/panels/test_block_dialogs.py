@@ -34,15 +34,15 @@ def test_slider_and_number_are_one_factor_that_begins_where_the_block_stands(qtb
     dialog.open_on(ONE, BlockState("base", 0.5))
     assert dialog.slider.value() == 50
     dialog.slider.setValue(175)
-    assert dialog.factor.value() == 1.75
-    dialog.factor.setValue(0.0)
+    assert dialog.factor.value() == 175
+    dialog.factor.setValue(0)
     assert dialog.slider.value() == 0
     dialog.subtree.setChecked(True)
     with qtbot.waitSignal(dialog.wanted) as caught:
         press(dialog, "Scale")
     assert caught.args == [ONE, 0.0, True]
     dialog.open_on(ONE, BASE)
-    assert dialog.factor.value() == 1.0
+    assert dialog.factor.value() == 100
     assert not dialog.subtree.isChecked()
     dialog.close()
 

@@ -240,3 +240,38 @@ def test_many_facts_are_one_wish(dialog: FactDialog, log: Log, qtbot: QtBot) -> 
     assert dialog.requests.model.rowCount() == 2
     assert dialog.wish is not None
     assert dialog.wish.facts == facts
+
+
+def test_opened_again_on_the_same_prompt_it_keeps_what_was_written(dialog: FactDialog, log: Log) -> None:
+    begin(dialog, log)
+    asked = len(log.asks)
+    dialog.open_on("Prompt of gold")
+    assert dialog.target.text() == "47"
+    assert len(log.asks) == asked
+    dialog.open_on("Prompt of tin")
+    assert dialog.target.text() == ""
+    assert len(log.asks) == asked + 1
+
+
+def test_without_a_prompt_it_waits_for_one(dialog: FactDialog, log: Log) -> None:
+    dialog.open_on("")
+    assert log.asks == []
+    assert dialog.line.text() == ""
+    QTest.keyClicks(dialog.prompt, "Prompt of gold")
+    QTest.keyClick(dialog.prompt, Qt.Key.Key_Return)
+    assert log.asks[-1].prompt == "Prompt of gold"
+    assert len(log.asks) == 1
+
+
+def test_an_erasure_shows_what_is_left_by_probability(dialog: FactDialog, log: Log) -> None:
+    dialog.open_on("Prompt of gold", verb="erase")
+    dialog.show_request(request_view(log.asks[-1].number))
+    dialog.preview_button.click()
+    probe = {"prompt": "Prompt of gold", "before": 0.98, "after": 0.004, "limit": 0.02, "within": True, "other_paths": {"worst": 0.3}}
+    report = {"probes": [probe, probe | {"after": 0.5, "within": False, "other_paths": "not measured"}], "within": 1, "count": 2}
+    number, wish = log.previews[-1]
+    dialog.show_preview(Preview(number, wish, 0, receipt(takedown=report)))
+    assert dialog.preview.left_title.text() == "Probability of the answers: 1 of 2 within the limit"
+    shown = [[dialog.preview.left.topLevelItem(row).text(column) for column in range(1, 5)] for row in range(2)]
+    assert shown == [["0.980", "0.004", "0.020", "0.300"], ["0.980", "0.500", "0.020", "–"]]
+    assert dialog.preview.answers.isColumnHidden(3)

@@ -1,0 +1,1 @@
+"""What `memstudio bench` measures, as ratios against named peers in the same run."""

@@ -1,0 +1,98 @@
+"""The verb bench: figures of this machine, as a table and as JSON lines."""
+
+import json as jsonlib
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from memstudio.cli import show
+from memstudio.cli.options import DeviceOption, JsonOption, loaded, reading
+from memstudio.errors import UserError
+
+if TYPE_CHECKING:
+    from memstudio.bench.counts import Counts
+    from memstudio.bench.edits import Method
+    from memstudio.facts.statistics import Proportion
+
+_STAGES = ("one", "batch", "sequence")
+_HEAD = ("method", "edits", "reliability", "generalization, reached", "over all", "locality", "outside identical", "median s", "p90 s")
+
+
+def bench(
+    what: Annotated[Literal["edits"], typer.Argument(help="edits: changing facts, beside fine-tuning and LoRA.")] = "edits",
+    bank: Annotated[str, typer.Argument(metavar="[BANK]", help="A bank folder, or the word demo.")] = "demo",
+    facts: Annotated[int, typer.Option("--facts", metavar="N", min=1, help="How many facts, one at a time and in sequence.")] = 200,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="How many facts in one batch.")] = 50,
+    methods: Annotated[str, typer.Option("--methods", metavar="LIST", help="Parted by commas.")] = "tuned,closed-form,fine-tuning,lora",
+    stages: Annotated[str, typer.Option("--stages", metavar="LIST", help="Of one, batch and sequence.")] = "one,batch,sequence",
+    withhold: Annotated[int, typer.Option("--withhold", metavar="N", min=0, help="Trained phrasings kept from the editor too.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Which facts and which new answers.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Append each stage as a JSON line.", show_default=False)] = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Measure on this machine; the figures in the documents name the command that printed them."""
+    from memstudio.bench.edits import METHODS, in_one_batch, in_sequence, one_at_a_time
+
+    chosen: list[Method] = [name for name in METHODS if name in _listed(methods, METHODS, "--methods")]
+    wanted = _listed(stages, _STAGES, "--stages")
+    results: dict[str, Any] = {"what": what, "machine": machine(), "facts": facts, "batch": batch, "withhold": withhold, "seed": seed}
+    with reading(bank, device=device) as session, show.progress("bench") as job:
+        loaded(session)
+        if "one" in wanted:
+            found = one_at_a_time(session, chosen, facts, seed, withhold, job)
+            _note(results, out, "one", {name: counts.json() for name, counts in found.items()})
+            _table(f"{facts} facts, one at a time, each undone", found, json)
+        if "batch" in wanted:
+            found = in_one_batch(session, chosen, batch, seed, withhold, job)
+            _note(results, out, "batch", {name: counts.json() for name, counts in found.items()})
+            _table(f"{batch} facts in one batch", found, json)
+        for method in chosen if "sequence" in wanted else ():
+            steps = in_sequence(session, method, facts, seed, withhold, job)
+            _note(results, out, f"sequence {method}", {str(number): counts.json() for number, counts in steps.items()})
+            _table(f"in sequence, {method}", {f"after {number}": counts for number, counts in steps.items()}, json)
+    if json:
+        show.print_json(results)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    import torch
+
+    return {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _listed(text: str, known: tuple[str, ...], option: str) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise UserError(f"{option} {word}: choose of {', '.join(known)}")
+    return words
+
+
+def _note(results: dict[str, Any], out: Path | None, stage: str, figures: dict[str, Any]) -> None:
+    results[stage] = figures
+    if out is not None:
+        kept = {name: results[name] for name in ("what", "machine", "facts", "batch", "withhold", "seed")}
+        with out.open("a", encoding="utf-8") as stream:
+            stream.write(jsonlib.dumps({**kept, "stage": stage, "figures": figures}) + "\n")
+
+
+def _table(title: str, rows: "dict[str, Counts]", json: bool) -> None:
+    if json:
+        return
+    shown = []
+    for name, counts in rows.items():
+        names = ("reliability", "generalization_reached", "generalization", "locality", "outside_identical")
+        shares = [_share(counts.share(share)) for share in names]
+        shown.append((name, len(counts.seconds), *shares, counts.median_s, counts.p90_s))
+    show.table(title, _HEAD, shown, right=(1, 7, 8))
+
+
+def _share(found: "Proportion") -> str:
+    if found.share is None or found.low is None or found.high is None:
+        return "not measured"
+    return f"{found.share:.3f} [{found.low:.3f}, {found.high:.3f}] n {found.n}"
