@@ -28,14 +28,11 @@ _TARGETS = ["gate_proj", "up_proj", "down_proj"]
 
 
 @contextmanager
-def fine_tuned(session: Session, facts: Sequence[Fact]) -> Iterator[None]:
-    """The anchor fine-tuned on the facts, for as long as the context lasts; its weights come back bit by bit."""
+def weights_kept(session: Session) -> Iterator[None]:
+    """Whatever is done to the anchor's weights meanwhile, they are back bit by bit afterwards."""
     model = session.running.anchor.model
     kept = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     try:
-        model.requires_grad_(True)
-        _fit(session, facts, list(model.parameters()), FINE_TUNING_LR)
-        model.requires_grad_(False)
         yield
     finally:
         model.requires_grad_(False)
@@ -44,9 +41,16 @@ def fine_tuned(session: Session, facts: Sequence[Fact]) -> Iterator[None]:
                 parameter.copy_(kept[name])
 
 
-@contextmanager
-def with_lora(session: Session, facts: Sequence[Fact]) -> Iterator[None]:
-    """The anchor with a LoRA on the MLPs of the layers that carry memory, fitted on the facts; it is taken off afterwards.
+def fine_tune(session: Session, facts: Sequence[Fact]) -> None:
+    """Fine-tune the whole anchor on the facts, in place."""
+    model = session.running.anchor.model
+    model.requires_grad_(True)
+    _fit(session, facts, list(model.parameters()), FINE_TUNING_LR)
+    model.requires_grad_(False)
+
+
+def tune_lora(session: Session, facts: Sequence[Fact]) -> None:
+    """Fit a LoRA on the MLPs of the layers that carry memory, and merge it into the anchor's weights.
 
     Raises:
         UserError: peft is not installed.
@@ -56,14 +60,13 @@ def with_lora(session: Session, facts: Sequence[Fact]) -> Iterator[None]:
     except ImportError as error:
         raise UserError("lora needs the package peft: pip install 'memstudio[bench]'") from error
     torch.manual_seed(0)
-    layers = list(session.bank.manifest.layers)
-    config = LoraConfig(r=lora_rank(session), lora_alpha=2 * lora_rank(session), target_modules=_TARGETS, layers_to_transform=layers)
+    rank, layers = lora_rank(session), list(session.bank.manifest.layers)
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=_TARGETS, layers_to_transform=layers)
     wrapped = get_peft_model(session.running.anchor.model, config)
     try:
         _fit(session, facts, [parameter for parameter in wrapped.parameters() if parameter.requires_grad], LORA_LR)
-        yield
     finally:
-        wrapped.unload()
+        wrapped.merge_and_unload()
         session.running.anchor.model.requires_grad_(False)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from memstudio.bank.values import ClusterId
 from memstudio.bench.asking import SHIPPED, Asking, Prompt, State, choose_requests
-from memstudio.bench.baselines import fine_tuned, with_lora
+from memstudio.bench.baselines import fine_tune, tune_lora, weights_kept
 from memstudio.bench.counts import Counts
+from memstudio.editing.desk import Desk
 from memstudio.editing.reach import reached
 from memstudio.editing.update import Update
 from memstudio.facts.score import answer_of, is_correct
@@ -25,7 +25,6 @@ METHODS: tuple[Method, ...] = ("tuned", "closed-form", "fine-tuning", "lora")
 CHECKPOINTS = (25, 50, 100, 200)
 _OUTSIDE = 8
 _NEVER_EDITED = 1000
-Edited = Callable[[Asking, Sequence[Fact], State], AbstractContextManager[State]]
 
 
 def one_at_a_time(session: Session, methods: Sequence[Method], count: int, seed: int, withhold: int, job: Job) -> dict[str, Counts]:
@@ -41,7 +40,8 @@ def one_at_a_time(session: Session, methods: Sequence[Method], count: int, seed:
         for method in methods:
             job.progress(number * len(methods) + list(methods).index(method), len(requests) * len(methods))
             counts, start = found[method], time.perf_counter()
-            with edited(method)(asking, [fact], SHIPPED) as state:
+            with weights_kept(session):
+                state = edit(method, asking, [fact], SHIPPED)
                 counts.seconds.append(time.perf_counter() - start)
                 start = time.perf_counter()
                 _score(asking, counts, [fact], state, blocks)
@@ -63,7 +63,8 @@ def in_one_batch(session: Session, methods: Sequence[Method], count: int, seed: 
     for number, method in enumerate(methods):
         job.progress(number, len(methods))
         counts, start = Counts(), time.perf_counter()
-        with edited(method)(asking, requests, SHIPPED) as state:
+        with weights_kept(session):
+            state = edit(method, asking, requests, SHIPPED)
             counts.seconds.append(time.perf_counter() - start)
             start = time.perf_counter()
             _score(asking, counts, requests, state, blocks)
@@ -84,61 +85,37 @@ def in_sequence(session: Session, method: Method, count: int, seed: int, withhol
     asking.before(never)
     found: dict[int, Counts] = {}
     seconds: list[float] = []
-    open_edits: list[AbstractContextManager[State]] = []
     state = SHIPPED
-    try:
+    with weights_kept(session):
         for number, fact in enumerate(requests, 1):
             job.progress(number - 1, len(requests))
             start = time.perf_counter()
-            context = edited(method)(asking, [fact], state)
-            state = context.__enter__()
-            open_edits.append(context)
+            state = edit(method, asking, [fact], state)
             seconds.append(time.perf_counter() - start)
             if number in CHECKPOINTS or number == len(requests):
                 found[number] = counts = Counts(seconds=list(seconds))
                 _score(asking, counts, requests[:number], state, _written(session, requests[:number]))
                 _locality(asking, counts, never, state)
-    finally:
-        for context in reversed(open_edits):
-            context.__exit__(None, None, None)
     return found
 
 
-def edited(method: Method) -> Edited:
-    """The way a method is tried: a context in which its edit holds, which gives the state of the bank to ask under."""
-    if method in ("tuned", "closed-form"):
-        return _memory(method)
-    return _peer(fine_tuned if method == "fine-tuning" else with_lora)
-
-
-def _memory(method: Method) -> Edited:
-    @contextmanager
-    def apply(asking: Asking, facts: Sequence[Fact], state: State) -> Iterator[State]:
-        from memstudio.editing.desk import Desk
-
-        session = asking.session
-        desk = Desk(
-            session.bank,
-            dict(state.overlay),
-            lambda: session.running.spare,
-            state.tensors.__getitem__,
-            session.routes,
-            session.facts,
-            Job("bench"),
-        )
-        draft = Update(tuple(facts), method="tuned" if method == "tuned" else "closed-form").draft(desk)
-        yield state.after(draft.changes, draft.tensors)
-
-    return apply
-
-
-def _peer(context: Callable[[Session, Sequence[Fact]], AbstractContextManager[None]]) -> Edited:
-    @contextmanager
-    def apply(asking: Asking, facts: Sequence[Fact], state: State) -> Iterator[State]:
-        with context(asking.session, facts):
-            yield state
-
-    return apply
+def edit(method: Method, asking: Asking, facts: Sequence[Fact], state: State) -> State:
+    """The state after an edit of the facts; the peers leave the bank as it is and change the anchor's weights."""
+    session = asking.session
+    if method in ("fine-tuning", "lora"):
+        (fine_tune if method == "fine-tuning" else tune_lora)(session, facts)
+        return state
+    desk = Desk(
+        session.bank,
+        dict(state.overlay),
+        lambda: session.running.spare,
+        state.tensors.__getitem__,
+        session.routes,
+        session.facts,
+        Job("bench"),
+    )
+    draft = Update(tuple(facts), method="tuned" if method == "tuned" else "closed-form").draft(desk)
+    return state.after(draft.changes, draft.tensors)
 
 
 def _written(session: Session, facts: Sequence[Fact]) -> tuple[ClusterId, ...]:

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from memstudio.facts.statistics import Proportion
 
 _STAGES = ("one", "batch", "sequence")
-_HEAD = ("method", "edits", "reliability", "generalization, reached", "over all", "locality", "outside identical", "median s", "p90 s")
+_SHARES = {
+    "reliability": "reliability",
+    "generalization_reached": "generalization, block reached",
+    "generalization": "generalization, over all",
+    "locality": "locality",
+    "outside_identical": "bit-identical outside",
+}
 
 
 def bench(
@@ -81,18 +87,21 @@ def _note(results: dict[str, Any], out: Path | None, stage: str, figures: dict[s
             stream.write(jsonlib.dumps({**kept, "stage": stage, "figures": figures}) + "\n")
 
 
-def _table(title: str, rows: "dict[str, Counts]", json: bool) -> None:
+def _table(title: str, found: "dict[str, Counts]", json: bool) -> None:
+    """A line a figure, a column a method: the share, its 95% interval, and what it was counted on."""
     if json:
         return
-    shown = []
-    for name, counts in rows.items():
-        names = ("reliability", "generalization_reached", "generalization", "locality", "outside_identical")
-        shares = [_share(counts.share(share)) for share in names]
-        shown.append((name, len(counts.seconds), *shares, counts.median_s, counts.p90_s))
-    show.table(title, _HEAD, shown, right=(1, 7, 8))
+    rows: list[tuple[object, ...]] = []
+    for name, words in _SHARES.items():
+        shares = [counts.share(name) for counts in found.values()]
+        if any(share.n for share in shares):
+            rows.append((words, " / ".join(dict.fromkeys(f"{share.n:,}" for share in shares)), *map(_share, shares)))
+    rows.append(("median seconds to apply", "", *(counts.median_s for counts in found.values())))
+    rows.append(("90th percentile", "", *(counts.p90_s for counts in found.values())))
+    show.table(title, ("", "n", *found), rows, right=(1,))
 
 
 def _share(found: "Proportion") -> str:
     if found.share is None or found.low is None or found.high is None:
         return "not measured"
-    return f"{found.share:.3f} [{found.low:.3f}, {found.high:.3f}] n {found.n}"
+    return f"{found.share:.3f} [{found.low:.3f}, {found.high:.3f}]"

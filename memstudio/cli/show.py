@@ -13,6 +13,9 @@ import typer
 if TYPE_CHECKING:
     from memstudio.jobs import Job
 
+_PIPED_WIDTH = 140
+"""In a file or a pipe nothing ends at column 80."""
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -83,7 +86,10 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[obj
         shown.add_column(column, justify="right" if number in right else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(cell(item)) for item in row))
-    Console(highlight=False).print(shown)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED_WIDTH)
+    console.print(shown)
 
 
 def cell(value: object) -> str:
