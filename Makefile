@@ -63,5 +63,5 @@ system:
 	@touch $@
 
 .venv/.develop: .venv/.run
-	$(PIP) -e '.[ui,build,demo-corpus,dev]'
+	$(PIP) -e '.[ui,build,demo-corpus,bench,dev]'
 	@touch $@

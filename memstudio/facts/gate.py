@@ -16,6 +16,7 @@ LONGEST_REASON = 500
 class Limits:
     """What a receipt must hold to: shares are "at least", `changed`, the number of co-resident answers that change, is "at most".
 
+    takedown: of an erasure's probes, how many are within the limit of its report (see `session.takedown`); no limit to other edits.
     None: no limit. asked: the names of those that a person set; what was not measured breaks these, and only these.
     """
 
@@ -24,6 +25,7 @@ class Limits:
     locality: float | None = None
     changed: int | None = None
     outside_identical: float | None = 1.0
+    takedown: float | None = 1.0
     asked: frozenset[str] = frozenset()
 
 
@@ -45,7 +47,7 @@ def judge(receipt: Mapping[str, Any], limits: Limits, reason: str = "") -> dict[
     missing: list[str] = []
     for name in (field.name for field in fields(limits) if field.name != "asked"):
         wanted = getattr(limits, name)
-        if wanted is None:
+        if wanted is None or (name == "takedown" and name not in receipt):
             continue
         found = _found(receipt, name)
         if found is None:
@@ -65,14 +67,27 @@ def judge(receipt: Mapping[str, Any], limits: Limits, reason: str = "") -> dict[
 def _found(receipt: Mapping[str, Any], name: str) -> float | None:
     if name == "changed":
         return None if receipt.get("locality", NOT_MEASURED) == NOT_MEASURED else float(receipt.get("changed_count", 0))
+    if name == "takedown":
+        report = receipt[name]
+        return report["within"] / report["count"] if report["count"] else None
     value = receipt.get(name, NOT_MEASURED)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _counted(receipt: Mapping[str, Any], name: str) -> str:
+    if name == "takedown":
+        report = receipt[name]
+        return f" ({report['within']} of {report['count']} answers are no likelier than {report['limit']})"
     counted = receipt.get("proportions", {}).get(name)
     return f" ({counted['k']} of {counted['n']})" if isinstance(counted, Mapping) else ""
 
 
+_WORDS = {
+    "outside_identical": "bit-identity outside",
+    "takedown": "the share taken down",
+    "changed": "the number of changed answers",
+}
+
+
 def _words(name: str) -> str:
-    return {"outside_identical": "bit-identity outside", "changed": "the number of changed answers"}.get(name, name)
+    return _WORDS.get(name, name)

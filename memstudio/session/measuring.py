@@ -17,7 +17,8 @@ from memstudio.anchor.wish import NOTHING, Wish, identities
 from memstudio.bank.block import block_digest
 from memstudio.bank.overlay import resolve
 from memstudio.bank.values import BASE, BlockState, Change, ClusterId, Overlay
-from memstudio.editing.plan import Plan
+from memstudio.editing.erase import Erase, all_facts
+from memstudio.editing.plan import Edit, Plan
 from memstudio.editing.reach import Path
 from memstudio.facts.read import prompts_of
 from memstudio.facts.receipt import Difference, Measured, Role, make_receipt
@@ -68,7 +69,7 @@ def measured(session: Session, plan: Plan, *, edit_seconds: float, job: Job, lim
     """
     before = session.overlay
     states = _States(before, _after(before, plan.changes), plan.changes, plan.tensors)
-    receipt = _receipt(session, states, plan.edit.facts, plan.edit.verb == "erase", edit_seconds, job, limit)
+    receipt = _receipt(session, states, _asked_for(session, plan.edit), edit_seconds, job, limit)
     return dataclasses.replace(plan, receipt={**plan.receipt, **receipt})
 
 
@@ -86,23 +87,30 @@ def measure_revision(session: Session, number: int, job: Job, limit: int | None 
         raise UserError("revision 0 is the bank as shipped: it changed nothing that could be measured")
     states = _States(session.store.overlay(revision.parent), session.store.overlay(number), revision.changes, {})
     described = revision.receipt.get("edit")
-    facts = edit_from_json(described).facts if isinstance(described, dict) else ()
+    facts = _asked_for(session, edit_from_json(described)) if isinstance(described, dict) else []
     seconds = revision.receipt.get("seconds")
     spent = float(seconds["edit"]) if isinstance(seconds, dict) and isinstance(seconds.get("edit"), int | float) else 0.0
-    receipt = _receipt(session, states, facts, revision.verb == "erase", spent, job, limit)
+    receipt = _receipt(session, states, facts, spent, job, limit)
     return session.store.annotate(number, {**revision.receipt, **receipt})
 
 
+def _asked_for(session: Session, edit: Edit) -> list[Fact]:
+    """The facts that an edit is to change; those without a target are to go, those in erased documents among them."""
+    if isinstance(edit, Erase):
+        return [dataclasses.replace(fact, target="") for fact in all_facts(edit, session.bank, session.facts())]
+    return list(edit.facts)
+
+
 def _receipt(
-    session: Session, states: _States, facts: Sequence[Fact], erasing: bool, edit_seconds: float, job: Job, limit: int | None
+    session: Session, states: _States, facts: Sequence[Fact], edit_seconds: float, job: Job, limit: int | None
 ) -> dict[str, Any]:
     start = time.perf_counter()
     with session.with_blobs(states.tensors):
-        asks = _about(session, states, facts, erasing)
+        asks = _about(session, states, facts)
         living, residents, outside = _others(session, states, facts, limit)
         asks += living
         texts = _answered(session, states, asks, job)
-        alone = _alone(session, [ask for ask in asks if ask.role == "taught"]) if erasing else {}
+        alone = _alone(session, [ask for ask in asks if ask.role == "taught" and not ask.wanted])
         found = [_judged(ask, *texts[ask.text, ask.path], alone.get(ask.text, "")) for ask in asks]
         same = _identical(session, states, outside, job)
         differences = _differences(session, states)
@@ -117,16 +125,18 @@ def _judged(ask: _Ask, before: str, after: str, alone: str) -> Measured:
 def _alone(session: Session, asks: Sequence[_Ask]) -> dict[str, str]:
     """What the anchor says without any memory: an erasure cannot be asked for less."""
     texts = list(dict.fromkeys(ask.text for ask in asks))
+    if not texts:
+        return {}
     arm = session.running.spare
     arm.fetch(NOTHING, {}, session.blob)
     return dict(zip(texts, greedy_answers(arm.attached, [session.running.encode(text) for text in texts], _ROOM), strict=True))
 
 
-def _about(session: Session, states: _States, facts: Sequence[Fact], erasing: bool) -> list[_Ask]:
+def _about(session: Session, states: _States, facts: Sequence[Fact]) -> list[_Ask]:
     """The prompts of the edited facts themselves, and the probes that came with them."""
     asks = []
     for fact in facts:
-        wanted = "" if erasing else fact.target
+        wanted, erasing = fact.target, not fact.target
         for (phrasing, text), path in zip(prompts_of(fact), session.routes([text for _, text in prompts_of(fact)]), strict=True):
             role: Role = "withheld" if phrasing == "held_out" and not erasing else "taught"
             asks.append(_Ask(fact.id, role, text, path, fact.expected, fact.aliases, wanted, _reached(session, states, path)))

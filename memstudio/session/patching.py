@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memstudio.bank.values import BASE, BlockState, Change, ClusterId
 from memstudio.errors import UserError
@@ -33,7 +34,33 @@ def export_patch(session: Session, out: str | Path, revisions: Sequence[int] | N
                 session.store.revision(number)  # says so where there is none
                 raise UserError(f"revision {number}: does not lead to revision {session.head}, where the study stands: go there first")
         leading = [known[number] for number in sorted(set(revisions))]
-    return write_patch(Path(out), session.bank, leading, session.blob)
+    return write_patch(Path(out), session.bank, silenced(leading), session.blob)
+
+
+def silenced(revisions: Sequence[Revision]) -> list[Revision]:
+    """The revisions, oldest first, with titles that tell nothing of a fact which a later one of them took down."""
+    found: list[Revision] = []
+    gone: set[str] = set()
+    for revision in reversed(revisions):
+        told = {fact["id"] for fact in requests_of(revision)}
+        found.append(replace(revision, title=f"{revision.verb}, taken down later") if told & gone else revision)
+        gone |= taken_down(revision)
+    return found[::-1]
+
+
+def taken_down(revision: Revision) -> set[str]:
+    """The ids of the facts that an erasure took down; a study may come from anybody, so nothing is taken for granted."""
+    figures = revision.receipt.get("figures")
+    named = figures.get("taken_down") if isinstance(figures, dict) else None
+    ids = named.get("facts") if isinstance(named, dict) else None
+    return {name for name in ids if isinstance(name, str)} if isinstance(ids, list) else set()
+
+
+def requests_of(revision: Revision) -> list[dict[str, Any]]:
+    """The facts that a revision's edit named, as they are kept with it."""
+    kept = revision.receipt.get("edit")
+    facts = kept.get("facts") if isinstance(kept, dict) else None
+    return [fact for fact in facts if isinstance(fact, dict) and isinstance(fact.get("id"), str)] if isinstance(facts, list) else []
 
 
 def plan_patch(session: Session, path: str | Path, *, measure: bool = False, job: Job | None = None) -> Plan:

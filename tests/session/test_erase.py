@@ -9,7 +9,8 @@ from memstudio.bank.values import ClusterId
 from memstudio.editing.erase import Erase, all_facts, neighbours
 from memstudio.editing.prune import Prune
 from memstudio.editing.update import Update
-from memstudio.errors import UserError
+from memstudio.errors import Refused, UserError
+from memstudio.facts.gate import FACTS
 from memstudio.facts.values import Fact
 from memstudio.session import Session
 from memstudio.session.takedown import limit
@@ -49,7 +50,7 @@ def test_an_erased_answer_is_hardly_likelier_than_without_memory(session: Sessio
 
 
 def test_the_reported_probability_is_that_of_the_reference_path(session: Session, known: Fact) -> None:
-    plan = session.with_takedown(session.plan(Erase((known,))), paths="routed")
+    plan = session.with_takedown(session.plan(Erase((known,), method="dampen")), paths="routed")
     row = next(row for row in plan.receipt["takedown"]["probes"] if row["prompt"] == PROMPT)
     session.apply(plan)
     anchor = session.running.anchor
@@ -61,7 +62,7 @@ def test_the_reported_probability_is_that_of_the_reference_path(session: Session
 
 
 def test_the_gold_standard_never_met_the_fact(session: Session, known: Fact) -> None:
-    plan = session.with_takedown(session.plan(Erase((known,), where="reached")), paths="routed", gold=True)
+    plan = session.with_takedown(session.plan(Erase((known,), method="dampen", where="reached")), paths="routed", gold=True)
     gold = plan.receipt["takedown"]["gold"]
     assert gold["steps"] > 0
     assert gold["learnt"] > 0.5 or gold["prompts"] == 0
@@ -70,15 +71,15 @@ def test_the_gold_standard_never_met_the_fact(session: Session, known: Fact) -> 
 
 def test_every_block_on_the_routes_is_written_unless_others_are_named(session: Session, known: Fact) -> None:
     path = session.routes([PROMPT])[0]
-    assert {change.cluster for change in session.plan(Erase((known,))).changes} <= {
+    assert {change.cluster for change in session.plan(Erase((known,), method="dampen")).changes} <= {
         cluster for route in session.routes([PROMPT, *known.phrasings, *known.held_out]) for cluster in route
     }
-    only = session.plan(Erase((known,), blocks=(path[-1],)))
+    only = session.plan(Erase((known,), method="dampen", blocks=(path[-1],)))
     assert [change.cluster for change in only.changes] == [path[-1]]
 
 
 def test_the_title_names_no_answer_and_what_was_taken_down_is_kept_by_id(session: Session, known: Fact) -> None:
-    revision = session.apply(Erase((known,)))
+    revision = session.apply(Erase((known,), method="dampen"))
     assert "13" not in revision.title
     assert PROMPT not in revision.title
     assert revision.receipt["figures"]["taken_down"] == {"facts": [known.id], "documents": []}
@@ -90,8 +91,12 @@ def test_a_document_brings_the_facts_that_stand_in_it(session: Session) -> None:
     )
     text, path = session.bank.document(document) or ("", ())
     found = all_facts(Erase(documents=(document,)), session.bank, session.facts())
+    assert found
     assert all(fact.subject in text.casefold() and fact.expected.casefold() in text.casefold() for fact in found)
-    plan = session.plan(Erase(documents=(document,)))
+    plan = session.plan(Erase(documents=(document,), method="dampen"), measure=True)
+    asked = {answer["fact"] for answer in plan.receipt["answers"]}
+    assert asked == {fact.id for fact in found}
+    assert not asked & {row["fact"] for row in plan.receipt["changed"]}
     assert set(path) & {change.cluster for change in plan.changes}
 
 
@@ -116,3 +121,16 @@ def test_a_fact_whose_blocks_are_all_pruned_is_refused(session: Session, known: 
     session.apply(Prune(tuple({path[0] for path in session.routes([PROMPT, *known.phrasings, *known.held_out])})))
     with pytest.raises(UserError, match="no block"):
         session.plan(Erase((known,)))
+
+
+def test_a_takedown_that_leaves_too_much_is_stopped_by_the_gate(session: Session, known: Fact) -> None:
+    head = session.head
+    plan = session.with_takedown(session.plan(Erase((known,), method="dampen"), measure=True), paths="routed")
+    report = {**plan.receipt["takedown"], "within": 1}
+    left = dataclasses.replace(plan, receipt={**plan.receipt, "takedown": report})
+    with pytest.raises(Refused, match=f"1 of {report['count']} answers"):
+        session.apply(left, limits=FACTS)
+    assert session.head == head
+    gate = session.apply(left, limits=FACTS, reason="a start").receipt["gate"]
+    assert gate["reason"] == "a start"
+    assert not gate["ok"]

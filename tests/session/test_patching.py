@@ -1,6 +1,7 @@
 """A patch made in one study gives the same blocks and the same logits in another, and is refused where it does not fit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import torch
 
 from memstudio.bank.block import block_digest
 from memstudio.bank.values import BASE, PRUNED, BlockState, Change, ClusterId
+from memstudio.editing.erase import Erase
 from memstudio.editing.prune import Prune
+from memstudio.editing.update import Update
 from memstudio.errors import UserError
 from memstudio.events import Committed
 from memstudio.session import Session
@@ -124,3 +127,17 @@ def test_what_was_purged_is_not_exported_but_comes_back_with_a_patch(author: Ses
     author.checkout(0)
     apply_patch(author, tmp_path / "first.patch")
     author.checkout(1)  # the same block, so the way there is open again
+
+
+def test_a_patch_tells_nothing_of_a_fact_that_was_taken_down_later(opens: OpenSession, tmp_path: Path) -> None:
+    session = opens()
+    fact = session.request(TEXT, "4747").fact
+    told = session.apply(Update((fact,), method="closed-form"))
+    assert "4747" in told.title
+    session.apply(Erase((replace(fact, expected="4747", target=""),), method="dampen"))
+    export_patch(session, tmp_path / "gold.patch")
+    files = b"".join(path.read_bytes() for path in (tmp_path / "gold.patch").iterdir())
+    assert b"4747" not in files
+    assert TEXT.encode() not in files
+    export_patch(session, tmp_path / "before.patch", [told.id])
+    assert b"4747" in (tmp_path / "before.patch" / "patch.json").read_bytes()
