@@ -1,9 +1,7 @@
 """The verbs that edit whole blocks: prune, restore, scale, swap, rewrite."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,53 +12,24 @@ from memstudio.cli.options import (
     BankArgument,
     ChangedOption,
     ClustersArgument,
-    Device,
     DeviceOption,
     DryRunOption,
     JsonOption,
     LocalityOption,
+    MeasureOption,
     StudyOption,
     clusters_of,
-    editing,
     limits_of,
-    loaded,
     planning,
 )
+from memstudio.cli.planned import Asked, carry_out
 
 if TYPE_CHECKING:
-    from memstudio.bank.values import BlockState, ClusterId
-    from memstudio.editing.plan import Edit, Plan
+    from memstudio.bank.values import ClusterId
     from memstudio.facts.gate import Limits
-    from memstudio.history.values import Revision
-    from memstudio.session import Session
-
-_SHOWN, _CHANGED = 20, 5
 
 OrphanOption = Annotated[bool, typer.Option("--orphan", help="Only the clusters named: what lies below stays, without its ancestor.")]
 SubtreeOption = Annotated[bool, typer.Option("--subtree", help="With all that lies below (so it is anyway, unless --orphan).")]
-MeasureOption = Annotated[
-    bool | None, typer.Option("--measure/--no-measure", help="The measured receipt, before anything is written.", show_default=False)
-]
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """How an edit is to be made. measure None: where a limit was set, or `usually` where the bank has facts to measure by."""
-
-    dry_run: bool
-    measure: bool | None
-    usually: bool
-    limits: "Limits"
-    anyway: str
-    study: Path | None
-    device: Device
-    anchor: Path | None
-    json: bool
-
-    def measures(self, session: "Session") -> bool:
-        if self.measure is not None:
-            return self.measure
-        return bool(self.limits.asked) or (self.usually and bool(session.facts()))
 
 
 def prune(
@@ -84,7 +53,7 @@ def prune(
     _refuse_both(subtree, orphan)
     edit = Prune(clusters_of(clusters), orphan=orphan)
     limits = limits_of(False, None, min_locality, max_changed)
-    _edit(bank, "prune", lambda _: edit, _Asked(dry_run, measure, False, limits, anyway, study, device, anchor, json))
+    carry_out(bank, "prune", lambda _: edit, Asked(dry_run, _asked(measure, limits), limits, anyway, study, device, anchor, json))
 
 
 def restore(
@@ -108,7 +77,7 @@ def restore(
     _refuse_both(subtree, orphan)
     edit = Restore(clusters_of(clusters), orphan=orphan)
     limits = limits_of(False, None, min_locality, max_changed)
-    _edit(bank, "restore", lambda _: edit, _Asked(dry_run, measure, False, limits, anyway, study, device, anchor, json))
+    carry_out(bank, "restore", lambda _: edit, Asked(dry_run, _asked(measure, limits), limits, anyway, study, device, anchor, json))
 
 
 def scale(
@@ -134,7 +103,7 @@ def scale(
 
     edit = Scale(clusters_of(clusters), factor, subtree)
     limits = limits_of(False, None, min_locality, max_changed)
-    _edit(bank, "scale", lambda _: edit, _Asked(dry_run, measure, True, limits, anyway, study, device, anchor, json))
+    carry_out(bank, "scale", lambda _: edit, Asked(dry_run, measure, limits, anyway, study, device, anchor, json))
 
 
 def swap(
@@ -163,7 +132,7 @@ def swap(
         _one(cluster), _one(source), str(bank_folder(other).absolute()) if other else "", str(Path(patch).absolute()) if patch else ""
     )
     limits = limits_of(False, None, min_locality, max_changed)
-    _edit(bank, "swap", lambda _: edit, _Asked(dry_run, measure, True, limits, anyway, study, device, anchor, json))
+    carry_out(bank, "swap", lambda _: edit, Asked(dry_run, measure, limits, anyway, study, device, anchor, json))
 
 
 def rewrite(
@@ -197,8 +166,8 @@ def rewrite(
         _save(bank, at, save, study, json)
         return
     limits = limits_of(False, None, min_locality, max_changed)
-    asked = _Asked(dry_run, measure, True, limits, anyway, study, device, anchor, json)
-    _edit(bank, "rewrite", lambda session: Rewrite.from_file(at, file or Path(), session.bank), asked)
+    asked = Asked(dry_run, measure, limits, anyway, study, device, anchor, json)
+    carry_out(bank, "rewrite", lambda session: Rewrite.from_file(at, file or Path(), session.bank), asked)
 
 
 def _one(text: str) -> "ClusterId":
@@ -207,30 +176,14 @@ def _one(text: str) -> "ClusterId":
     return parse_cluster(text)
 
 
+def _asked(measure: bool | None, limits: "Limits") -> bool:
+    """Pruning takes an instant and no model, so it is measured only where that was asked for; `receipt --measure` does it later."""
+    return bool(limits.asked) if measure is None else measure
+
+
 def _refuse_both(subtree: bool, orphan: bool) -> None:
     if subtree and orphan:
         raise typer.BadParameter("--subtree and --orphan contradict each other; choose one")
-
-
-def _edit(bank: str, verb: str, make: "Callable[[Session], Edit]", asked: _Asked) -> None:
-    """Plan, measure and gate beside the study; only what passes opens it to write, so that a bad edit does not begin one."""
-    from memstudio.facts.gate import judge
-
-    with planning(bank, study=asked.study, device=asked.device, anchor=asked.anchor) as session, show.progress(verb) as job:
-        edit, measures = make(session), asked.measures(session)
-        plan, head, folder = session.plan(edit, job=job), session.head, session.study
-        if measures:
-            loaded(session)
-            plan = session.plan(edit, measure=True, job=job)
-    limits = asked.limits if measures or asked.limits.asked else None
-    if asked.dry_run:
-        _print_edit(plan, None, head, folder, asked.json)
-        return
-    if limits is not None:
-        judge(plan.receipt, limits, asked.anyway)
-    with editing(bank, study=asked.study) as session:
-        revision = session.apply(plan, limits=limits, reason=asked.anyway)
-        _print_edit(plan, revision, session.head, session.study, asked.json)
 
 
 def _save(bank: str, cluster: "ClusterId", file: Path, study: Path | None, json: bool) -> None:
@@ -243,51 +196,3 @@ def _save(bank: str, cluster: "ClusterId", file: Path, study: Path | None, json:
         show.print_json({"cluster": cluster, "path": file, "bytes": size, "head": head})
     else:
         show.say(f"block {cluster} of revision {head}: {show.size(size)} written to {file}")
-
-
-def _print_edit(plan: "Plan", revision: "Revision | None", head: int, study: Path | None, json: bool) -> None:
-    receipt = revision.receipt if revision else plan.receipt
-    if json:
-        show.print_json(
-            {
-                "revision": revision.id if revision else None,
-                "head": head,
-                "dry_run": revision is None,
-                "title": plan.edit.title,
-                "changes": plan.changes,
-                "receipt": receipt,
-                "study": study,
-            }
-        )
-        return
-    would = "would change" if revision is None else "changed"
-    place = "nothing was written" if revision is None else f"revision {revision.id}"
-    show.say(f"{plan.edit.title}: {would} {plan.blocks} block{'s' * (plan.blocks != 1)}, {show.size(plan.bytes)}; {place}")
-    for line in plan.notes:
-        show.say(f"  {line}")
-    shown = [(change.cluster, _short(change.before), _short(change.after)) for change in plan.changes[:_SHOWN]]
-    show.table(None, ("cluster", "before", "after"), shown)
-    if plan.blocks > len(shown):
-        show.say(f"… and {plan.blocks - len(shown)} more")
-    _print_receipt(receipt)
-    if study is not None:
-        show.say(f"study {study}")
-
-
-def _print_receipt(receipt: "Mapping[str, Any]") -> None:
-    if not receipt.get("measured"):
-        return
-    from memstudio.facts.receipt import present
-    from memstudio.facts.score import answer_of
-
-    show.say("receipt, measured")
-    for line in present(receipt):
-        show.say(f"  {line}")
-    for row in receipt["changed"][:_CHANGED]:
-        show.say(f"    {row['prompt']} {answer_of(row['before']):.40} → {answer_of(row['after']):.40}")
-    if receipt["changed_count"] > _CHANGED:
-        show.say(f"    … and {receipt['changed_count'] - _CHANGED} more; --json lists them")
-
-
-def _short(state: "BlockState") -> str:
-    return str(state).replace(state.source, f"{state.source:.12}…") if len(state.source) == 64 else str(state)

@@ -1,4 +1,4 @@
-"""The verb facts: how much of what it should know a bank answers, by kind, by phrasing, by depth; and fact files from one format to another."""
+"""The verb facts: how much of what it should know a bank answers, by kind, phrasing and depth; and fact files in other formats."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -58,10 +58,10 @@ def facts(
     revision: Annotated[
         str | None, typer.Option("--revision", metavar="R", help="The study at this revision.", show_default=False)
     ] = None,
-    judge: Annotated[JudgeName, typer.Option("--judge", help="How an answer is judged; only generation is what a user would see.")] = "generation",
+    judge: Annotated[JudgeName, typer.Option("--judge", help="How an answer is judged; generation is what users see.")] = "generation",
     target: Annotated[bool, typer.Option("--target", help="Score against each fact's target instead of what is expected.")] = False,
     write: Annotated[
-        Path | None, typer.Option("--write", metavar="OUT", help="Write the chosen facts to a new file and score nothing.", show_default=False)
+        Path | None, typer.Option("--write", metavar="OUT", help="Write the chosen facts to a file, score nothing.", show_default=False)
     ] = None,
     format: Annotated[FormatName, typer.Option("--format", help="The format of --write.")] = "jsonl",  # noqa: A002
     study: StudyOption = None,
@@ -117,20 +117,18 @@ def read_or_say(path: Path) -> "FactFile":
 
 
 def revision_of(session: "Session", text: str) -> int:
-    """A revision by its number.
+    """A revision by its number or name.
 
     Raises:
         UserError: it is none of the study's.
     """
-    from memstudio.errors import UserError
+    if session.study is None:
+        from memstudio.errors import UserError
 
-    try:
-        number = int(text)
-    except ValueError:
-        raise UserError(f"revision {text!r}: write its number, as `memstudio log` prints it") from None
-    if number != session.head:
-        session.store.revision(number)
-    return number
+        if text in ("0", "head"):
+            return 0
+        raise UserError(f"revision {text!r}: the bank as shipped has revision 0 alone; name the study with --study")
+    return session.store.find(text)
 
 
 def interval(found: "Proportion") -> str:

@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memstudio.cli import show
-from memstudio.cli.options import BankArgument, JsonOption, StudyArgument, StudyOption, editing, planning, revisiting
+from memstudio.cli.options import (
+    AnchorOption,
+    AnywayOption,
+    BankArgument,
+    ChangedOption,
+    DeviceOption,
+    JsonOption,
+    LocalityOption,
+    MeasureOption,
+    StudyArgument,
+    StudyOption,
+    limits_of,
+    revisiting,
+)
+from memstudio.cli.planned import Asked, carry_out, print_receipt, printable, short_state
 from memstudio.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,19 +58,26 @@ def log(study: StudyArgument, json: JsonOption = False, folder: StudyOption = No
     show.table(f"study {payload['study']}", ("", "revision", "parent", "when", "what", "blocks"), rows, right=(1, 2, 5))
 
 
-def receipt(study: StudyArgument, revision: HeadArgument = "head", json: JsonOption = False, folder: StudyOption = None) -> None:
+def receipt(
+    study: StudyArgument,
+    revision: HeadArgument = "head",
+    measure: Annotated[bool, typer.Option("--measure", help="Measure it now, against its parent, and keep that.")] = False,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+    folder: StudyOption = None,
+) -> None:
     """What a revision did, as it was measured."""
-    from memstudio.facts.receipt import present
-
-    with revisiting(study, folder=folder, readonly=True) as session:
-        found = session.store.revision(session.store.find(revision))
+    with revisiting(study, folder=folder, readonly=not measure, device=device) as session, show.progress("measure") as job:
+        number = session.store.find(revision)
+        found = session.measure(number, job=job) if measure else session.store.revision(number)
         payload = {"revision": found.id, "title": found.title, "receipt": found.receipt, "study": session.study}
     if json:
         show.print_json(payload)
         return
-    show.say(f"revision {found.id}: {found.title}")
-    for line in (*_notes(found), *map(_printable, present(found.receipt))):
+    show.say(f"revision {found.id}: {printable(found.title)}")
+    for line in _notes(found):
         show.say(f"  {line}")
+    print_receipt(found.receipt)
 
 
 def undo(study: StudyArgument, json: JsonOption = False, folder: StudyOption = None) -> None:
@@ -122,7 +143,7 @@ def revert(
         plan = graph.plan_revert(session, session.store.find(revision))
         if not dry_run:
             before = session.head
-            done = graph.revert(session, plan.revision, along=along, again=again)
+            done = graph.revert(session, plan.revision, along=along, again=again, measure=bool(session.facts()))
             changes = tuple(session.store.diff(before, done.id))
             _print_done(session, done, changes, json, {"reverted": plan.revision, "dependents": plan.dependents, "exact": plan.exact})
             return
@@ -137,7 +158,7 @@ def revert(
     if json:
         show.print_json(payload)
         return
-    show.say(f"revert {plan.revision}: would change {len(plan.changes)} blocks; nothing was written")
+    show.say(f"revert {plan.revision}: would change {_blocks(len(plan.changes))}; nothing was written")
     if plan.dependents:
         show.say(f"  stand on its blocks and would go along: {', '.join(map(str, plan.dependents))} (--along, or --again)")
     _print_changes(plan.changes)
@@ -160,8 +181,8 @@ def diff(
     if json:
         show.print_json(payload)
         return
-    show.say(f"{len(found)} blocks differ between revision {first} and revision {second}")
-    rows = [(block.cluster, block.before, block.after, block.norm, block.relative) for block in found[:50]]
+    show.say(f"{_blocks(len(found))} apart: revision {first} and revision {second}")
+    rows = [(block.cluster, short_state(block.before), short_state(block.after), block.norm, block.relative) for block in found[:50]]
     show.table(None, ("cluster", "before", "after", "norm", "relative"), rows, right=(3, 4))
     if len(found) > len(rows):
         show.say(f"… and {len(found) - len(rows)} more")
@@ -213,29 +234,28 @@ def export(
     if json:
         show.print_json(payload)
     else:
-        show.say(f"{out}: {len(changes)} blocks changed, {show.size(size)}")
+        show.say(f"{out}: {_blocks(len(changes))} changed, {show.size(size)}")
 
 
 def apply(
-    bank: BankArgument, patch: PathArgument, dry_run: DryRunOption = False, study: StudyOption = None, json: JsonOption = False
+    bank: BankArgument,
+    patch: PathArgument,
+    dry_run: DryRunOption = False,
+    measure: MeasureOption = None,
+    min_locality: LocalityOption = None,
+    max_changed: ChangedOption = None,
+    anyway: AnywayOption = "",
+    study: StudyOption = None,
+    device: DeviceOption = "auto",
+    anchor: AnchorOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Bring a patch in, as one revision; one of another bank or of other blocks than stand now is refused."""
-    from memstudio.session.patching import apply_patch, plan_patch
+    from memstudio.session.patching import fitting
 
-    with planning(bank, study=study) as session:  # also before the edit: one that cannot be made must not begin a study
-        plan, head, folder = plan_patch(session, patch), session.head, session.study
-    if not dry_run:
-        with editing(bank, study=study) as session:
-            _print_done(session, apply_patch(session, patch), plan.changes, json, {})
-        return
-    if json:
-        payload = {"revision": None, "dry_run": True, "head": head, "title": plan.edit.title, "changes": plan.changes}
-        show.print_json({**payload, "receipt": plan.receipt, "study": folder})
-        return
-    show.say(f"{plan.edit.title}: would change {plan.blocks} blocks, {show.size(plan.bytes)}; nothing was written")
-    for line in plan.notes:
-        show.say(f"  {line}")
-    _print_changes(plan.changes)
+    limits = limits_of(False, None, min_locality, max_changed)
+    carry_out(bank, "apply", lambda session: fitting(session, patch), Asked(dry_run, measure, limits, anyway, study, device, anchor, json))
+
 
 
 VERBS = {verb.__name__: verb for verb in (log, receipt, undo, redo, checkout, name, revert, diff, purge, export, apply)}
@@ -276,25 +296,26 @@ def _print_done(session: "Session", done: "Revision", changes: "tuple[Change, ..
         payload = {"revision": done.id, "head": session.head, "dry_run": False, "title": done.title, "changes": changes}
         show.print_json({**payload, "receipt": done.receipt, "study": session.study, **more})
         return
-    show.say(f"{done.title}: changed {len(changes)} blocks; revision {done.id}")
+    show.say(f"{done.title}: changed {_blocks(len(changes))}; revision {done.id}")
     for line in _notes(done):
         show.say(f"  {line}")
     _print_changes(changes)
+    print_receipt(done.receipt)
     show.say(f"study {session.study}")
 
 
 def _notes(revision: "Revision") -> list[str]:
     """The notes that its edit left; a study may come from anybody."""
     notes = revision.receipt.get("notes")
-    return [_printable(line) for line in notes] if isinstance(notes, list) else []
-
-
-def _printable(line: object) -> str:
-    return "".join(letter for letter in str(line) if letter.isprintable())
+    return [printable(line) for line in notes] if isinstance(notes, list) else []
 
 
 def _print_changes(changes: "tuple[Change, ...]") -> None:
-    shown = [(change.cluster, change.before, change.after) for change in changes[:20]]
+    shown = [(change.cluster, short_state(change.before), short_state(change.after)) for change in changes[:20]]
     show.table(None, ("cluster", "before", "after"), shown)
     if len(changes) > len(shown):
         show.say(f"… and {len(changes) - len(shown)} more")
+
+
+def _blocks(count: int) -> str:
+    return f"{count} block{'s' * (count != 1)}"

@@ -48,7 +48,10 @@ SoloOption = Annotated[
 ]
 MemoryOption = Annotated[MemoryName, typer.Option("--memory", help="The routed blocks, the generic ones, or none.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change and write nothing.")]
-MeasureOption = Annotated[bool, typer.Option("--measure/--no-measure", help="Measure the receipt before committing.")]
+MeasureOption = Annotated[
+    bool | None,
+    typer.Option("--measure/--no-measure", help="The measured receipt, before anything is written.", show_default=False),
+]
 ReliabilityOption = Annotated[
     float | None, typer.Option("--min-reliability", metavar="SHARE", min=0, max=1, help="Gate: at least.", show_default="0.9")
 ]
@@ -139,7 +142,7 @@ def editing(
 
 
 @contextlib.contextmanager
-def revisiting(study: str, *, folder: Path | None = None, readonly: bool = False) -> Iterator["Session"]:
+def revisiting(study: str, *, folder: Path | None = None, readonly: bool = False, device: Device = "auto") -> Iterator["Session"]:
     """A session on a study that must be there already, found as `editing` finds it.
 
     Raises:
@@ -150,7 +153,7 @@ def revisiting(study: str, *, folder: Path | None = None, readonly: bool = False
     found = study_for(study, folder)
     if not _begun(found):
         raise UserError(f"{found}: no study there yet; an edit such as `memstudio prune {study} CLUSTER` begins one")
-    with open_session(study, study=found, readonly=readonly) as session:
+    with open_session(study, study=found, readonly=readonly, device=device) as session:
         yield session
 
 

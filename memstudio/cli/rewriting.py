@@ -1,12 +1,13 @@
 """The verbs that change what blocks know: update and erase."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from memstudio.cli import show
 from memstudio.cli.options import (
+    AnchorOption,
     AnywayOption,
     BankArgument,
     ChangedOption,
@@ -19,19 +20,16 @@ from memstudio.cli.options import (
     ReliabilityOption,
     StudyOption,
     clusters_of,
-    editing,
     limits_of,
     loaded,
-    planning,
 )
+from memstudio.cli.planned import Asked, carry_out
 from memstudio.errors import UserError
 
 if TYPE_CHECKING:
-    from memstudio.editing.plan import Edit, Plan
-    from memstudio.facts.gate import Limits
+    from memstudio.editing.plan import Edit
     from memstudio.facts.values import Fact
     from memstudio.session import Session
-    from memstudio.session.takedown import Paths
 
 PromptOption = Annotated[
     list[str] | None, typer.Option("--prompt", metavar="TEXT", help="The prompt whose answer is meant.", show_default=False)
@@ -63,13 +61,14 @@ def update(
     ] = "reached",
     block: BlockOption = None,
     dry_run: DryRunOption = False,
-    measure: MeasureOption = True,
+    measure: MeasureOption = None,
     min_reliability: ReliabilityOption = None,
     min_locality: LocalityOption = None,
     max_changed: ChangedOption = None,
     anyway: AnywayOption = "",
     study: StudyOption = None,
     device: DeviceOption = "auto",
+    anchor: AnchorOption = None,
     encoder: EncoderOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -82,10 +81,14 @@ def update(
         raise typer.BadParameter("one --prompt goes with one --target; for several write a facts file with targets")
     if target is not None and not target.strip():
         raise UserError("the new answer is empty; write --target TEXT")
-    with planning(bank, study=study, device=device, encoder=encoder) as session:
-        wanted = _targets(facts) if facts is not None else (_request(session, (prompt or [""])[0], target or "", phrasing, subject),)
-    edit = Update(wanted, method=method, where=where, blocks=clusters_of(block))
-    _run(bank, edit, dry_run, measure, limits_of(True, min_reliability, min_locality, max_changed), anyway, study, device, encoder, json)
+    blocks = clusters_of(block)
+
+    def make(session: "Session") -> "Edit":
+        wanted = _targets(facts) if facts is not None else (_request(session, (prompt or [""])[0], target or "", phrasing, subject, json),)
+        return Update(wanted, method=method, where=where, blocks=blocks)
+
+    limits = limits_of(True, min_reliability, min_locality, max_changed)
+    carry_out(bank, "update", make, Asked(dry_run, measure, limits, anyway, study, device, anchor, json, encoder))
 
 
 def erase(
@@ -107,13 +110,14 @@ def erase(
     ] = "neighbours",
     gold: Annotated[bool, typer.Option("--gold", help="Train the blocks again without it, for comparison (a minute).")] = False,
     dry_run: DryRunOption = False,
-    measure: MeasureOption = True,
+    measure: MeasureOption = None,
     min_reliability: ReliabilityOption = None,
     min_locality: LocalityOption = None,
     max_changed: ChangedOption = None,
     anyway: AnywayOption = "",
     study: StudyOption = None,
     device: DeviceOption = "auto",
+    anchor: AnchorOption = None,
     encoder: EncoderOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -122,16 +126,27 @@ def erase(
 
     if not prompt and not document:
         raise typer.BadParameter("name --prompt or --document")
-    with planning(bank, study=study, device=device, encoder=encoder) as session:
-        wanted = tuple(_request(session, text, "", phrasing if len(prompt or ()) == 1 else None, subject) for text in prompt or ())
-    edit = Erase(wanted, tuple(document or ()), method=method, where=where, blocks=clusters_of(block))
+    blocks = clusters_of(block)
+
+    def make(session: "Session") -> "Edit":
+        given = phrasing if len(prompt or ()) == 1 else None
+        wanted = tuple(_request(session, text, "", given, subject, json) for text in prompt or ())
+        return Erase(wanted, tuple(document or ()), method=method, where=where, blocks=blocks)
+
     limits = limits_of(True, min_reliability, min_locality, max_changed)
-    _run(bank, edit, dry_run, measure, limits, anyway, study, device, encoder, json, (paths, gold))
+    asked = Asked(dry_run, measure, limits, anyway, study, device, anchor, json, encoder, (paths, gold))
+    carry_out(bank, "erase", make, asked)
 
 
-def _request(session: "Session", prompt: str, target: str, phrasings: list[str] | None, subject: str | None) -> "Fact":
+def _request(session: "Session", prompt: str, target: str, phrasings: list[str] | None, subject: str | None, json: bool) -> "Fact":
+    """The fact that is meant; where its phrasings were drafted, they are shown, so that they can be changed."""
     loaded(session)
-    return session.request(prompt, target, phrasings=phrasings, subject=subject).fact
+    found = session.request(prompt, target, phrasings=phrasings, subject=subject)
+    if not json and phrasings is None:
+        show.say("asked in these words too (--phrasing TEXT to say which instead):")
+        for draft in found.drafted:
+            show.say(f"  {draft.text}  ({draft.source})")
+    return found.fact
 
 
 def _targets(file: Path) -> "tuple[Fact, ...]":
@@ -150,70 +165,3 @@ def _targets(file: Path) -> "tuple[Fact, ...]":
     if not facts:
         raise UserError(f"{file}: no fact in it has a target; write the new answer as target (or target_new)")
     return facts
-
-
-def _run(
-    bank: str,
-    edit: "Edit",
-    dry_run: bool,
-    measure: bool,
-    limits: "Limits",
-    anyway: str,
-    study: Path | None,
-    device: Any,
-    encoder: Path | None,
-    json: bool,
-    takedown: "tuple[Paths, bool] | None" = None,
-) -> None:
-    """Plan, measure, gate, commit, print."""
-    opened = planning if dry_run else editing
-    with opened(bank, study=study, device=device, encoder=encoder) as session, show.progress(edit.verb) as job:
-        loaded(session)
-        plan = session.plan(edit, measure=measure, job=job)
-        if takedown is not None and measure:
-            plan = session.with_takedown(plan, paths=takedown[0], gold=takedown[1], job=job)
-        revision = None if dry_run else session.apply(plan, limits=limits if measure else None, reason=anyway)
-        receipt = dict(revision.receipt if revision else plan.receipt)
-        payload = {
-            "revision": revision.id if revision else None,
-            "head": session.head,
-            "dry_run": dry_run,
-            "title": edit.title,
-            "changes": plan.changes,
-            "receipt": receipt,
-            "study": session.study,
-        }
-    if json:
-        show.print_json(payload)
-    else:
-        _print(plan, payload, receipt)
-
-
-def _print(plan: "Plan", payload: dict[str, Any], receipt: dict[str, Any]) -> None:
-    from memstudio.facts.receipt import present
-
-    place = "nothing was written" if payload["dry_run"] else f"revision {payload['revision']}"
-    show.say(f"{plan.edit.title}: {plan.blocks} blocks, {show.size(plan.bytes)}; {place}")
-    for line in (*plan.notes, *present(receipt)):
-        show.say(f"  {line}")
-    if isinstance(receipt.get("takedown"), dict):
-        _print_takedown(receipt["takedown"])
-    if payload["study"] is not None:
-        show.say(f"study {payload['study']}")
-
-
-def _print_takedown(report: dict[str, Any]) -> None:
-    rows = []
-    for row in report["probes"]:
-        others = row["other_paths"]
-        left = others
-        if isinstance(others, dict):
-            left = f"{others['worst']:.4f} at {others['at']}, said on {others['extracted']} of {others['count']}"
-        said = "said" if row["extracted"] else "not said"
-        rows.append((row["prompt"], row["none"], row["before"], row["after"], row["limit"], said, left, row["gold"]))
-    names = ("prompt", "p without memory", "before", "after", "limit", "greedy", "worst of other paths", "gold standard")
-    show.table(f"what is left: {report['within']} of {report['count']} within the limit", names, rows, right=(1, 2, 3, 4))
-    gold = report["gold"]
-    if isinstance(gold, dict):
-        learnt = f"{gold['steps']} steps on {gold['prompts']} prompts, {show.percent(gold['learnt'])} learnt"
-        show.say(f"gold standard: the blocks trained again without it, {learnt}")

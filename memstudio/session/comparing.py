@@ -141,7 +141,11 @@ def compare_revisions(session: Session, a: int, b: int, facts: Sequence[Fact] | 
     if not given and facts is None:
         return Comparison(a, b, Paired(0, 0, 0, 0), {}, (), blocks=blocks, seconds=time.perf_counter() - start)
     prompts = prompts_for(session, answerable(session, given, how))
-    parted = [number for number, prompt in enumerate(prompts) if fetches(session, prompt.route, how, one) != fetches(session, prompt.route, how, other)]
+    parted = [
+        number
+        for number, prompt in enumerate(prompts)
+        if fetches(session, prompt.route, how, one) != fetches(session, prompt.route, how, other)
+    ]
     texts = answered(session, prompts, how, one, work)
     again = answered(session, [prompts[number] for number in parted], how, other, work, done=len(prompts))
     before = [row_of(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]

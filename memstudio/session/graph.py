@@ -128,7 +128,7 @@ def revert(
     if plan.dependents and not (along or again):
         raise UserError(
             f"revision {revision}: {_revisions(plan.dependents)} {'stands' if len(plan.dependents) == 1 else 'stand'} on its blocks: "
-            f"revert them together (along), or run them again afterwards (again)"
+            f"revert them together (--along), or run them again afterwards (--again)"
         )
     if not (again and plan.dependents):
         return session.apply(Revert(plan), measure=measure, job=work)

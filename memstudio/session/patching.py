@@ -69,9 +69,18 @@ def plan_patch(session: Session, path: str | Path, *, measure: bool = False, job
     Raises:
         UserError: see `export.patch.read_patch`; the patch does not fit what stands at the head.
     """
+    return session.plan(fitting(session, path), measure=measure, job=job)
+
+
+def fitting(session: Session, path: str | Path) -> ApplyPatch:
+    """The edit that applies a patch, read and checked against the bank and what stands at the head.
+
+    Raises:
+        UserError: as `plan_patch`.
+    """
     patch = read_patch(Path(path), session.bank)
     _check_fit(session, patch)
-    return session.plan(ApplyPatch(patch), measure=measure, job=job)
+    return ApplyPatch(patch)
 
 
 def apply_patch(

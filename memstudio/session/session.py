@@ -18,7 +18,7 @@ from memstudio.editing.desk import Path as Clusters
 from memstudio.editing.plan import Edit, Plan, plan_edit
 from memstudio.errors import UserError
 from memstudio.events import Hidden, Traced
-from memstudio.facts.values import Fact, Scores
+from memstudio.facts.values import Answers, Fact, Judge, Scores
 from memstudio.jobs import Job
 from memstudio.session.routing import choose, explicit
 from memstudio.session.running import Running, RunTime, Wish
@@ -417,6 +417,8 @@ class Session(Study):
         hide: Collection[ClusterId] = (),
         hide_best: int | None = None,
         revision: int | None = None,
+        judge: Judge = "generation",
+        answers: Answers = "expected",
         job: Job | None = None,
     ) -> Scores:
         """Answer the prompts of facts (None: the bank's own) by free greedy generation and judge them; see `facts.score`.
@@ -424,7 +426,8 @@ class Session(Study):
         The routes of the bank's own prompts come with it, so no encoder is needed for them.
 
         levels: fetch only the first so many levels. hide: subtrees passed over, beside those of `hide()`. hide_best: each prompt
-        has its own chosen cluster of this level passed over. revision: the study at that revision instead of the head.
+        has its own chosen cluster of this level passed over. revision: the study at that revision instead of the head. judge: how an
+        answer is judged, see `session.scoring`. answers: against what is expected, or against each fact's target.
 
         Raises:
             UserError: no facts, a level or cluster that does not exist, no such revision, an over-long prompt.
@@ -432,5 +435,14 @@ class Session(Study):
         from memstudio.session.scoring import score
 
         return score(
-            self, facts, memory=memory, levels=levels, hide=frozenset(hide), hide_best=hide_best, revision=revision, job=job or Job("score")
+            self,
+            facts,
+            memory=memory,
+            levels=levels,
+            hide=frozenset(hide),
+            hide_best=hide_best,
+            revision=revision,
+            judge=judge,
+            answers=answers,
+            job=job or Job("score"),
         )

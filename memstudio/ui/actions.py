@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from memstudio.bank.values import ClusterId
+from memstudio.ui.revision_views import HistoryVerb
 from memstudio.ui.snapshots import Situation
 from memstudio.ui.theme import ThemeChoice
 
@@ -45,6 +46,7 @@ class Desk(Protocol):
     def erase_fact(self) -> None: ...
     def change_all_facts(self) -> None: ...
     def toggle_measuring(self) -> None: ...
+    def history(self, verb: HistoryVerb) -> None: ...
     def choose_theme(self, choice: ThemeChoice) -> None: ...
     def reset_layout(self) -> None: ...
     def show_about(self) -> None: ...
@@ -116,7 +118,12 @@ def _standing(now: Situation) -> bool:
     return now.selected is not None and not now.selected_state.pruned
 
 
-MENUS = ("File", "Edit", "View", "Run", "Help")
+def _revised(now: Situation) -> bool:
+    """A revision is selected that is not the bank as shipped."""
+    return now.revision is not None and now.revision.parent is not None
+
+
+MENUS = ("File", "Edit", "View", "Run", "History", "Help")
 
 ACTIONS: tuple[Action, ...] = (
     Action("open_bank", "&Open bank…", "File", lambda d: d.choose_bank(), "Open a bank folder", ("Ctrl+O",), "open", toolbar=True),
@@ -339,7 +346,17 @@ ACTIONS: tuple[Action, ...] = (
         lambda n: n.bank and n.prompt and not n.running,
         toolbar=True,
     ),
-    Action("stop", "S&top", "Run", lambda d: d.stop(), "Stop after this token", ("Esc",), "stop", lambda n: n.running, toolbar=True),
+    Action(
+        "stop",
+        "S&top",
+        "Run",
+        lambda d: d.stop(),
+        "Stop after this token",
+        ("Esc",),
+        "stop",
+        lambda n: n.running or n.pairing,
+        toolbar=True,
+    ),
     Action(
         "write", "Edit &prompt", "Run", lambda d: d.write_prompt(), "Put the cursor into the prompt", ("Ctrl+L",), None, lambda n: n.bank
     ),
@@ -395,6 +412,109 @@ ACTIONS: tuple[Action, ...] = (
         ("Ctrl+Shift+F",),
         "facts",
         lambda n: n.bank and not n.running,
+        group=3,
+    ),
+    Action(
+        "checkout",
+        "&Go to this revision",
+        "History",
+        lambda d: d.history("checkout"),
+        "Have the bank stand as it did at the selected revision",
+        ("Ctrl+G",),
+        enabled=lambda n: n.revision is not None and not n.revision.head,
+    ),
+    Action(
+        "name_revision",
+        "&Name…",
+        "History",
+        lambda d: d.history("name"),
+        "Give the selected revision a name, or take one away",
+        ("F2",),
+        enabled=lambda n: n.revision is not None,
+    ),
+    Action(
+        "measure_revision",
+        "&Measure now",
+        "History",
+        lambda d: d.history("measure"),
+        "Measure what the selected revision did, and keep that as its receipt",
+        ("Ctrl+Shift+R",),
+        enabled=_revised,
+    ),
+    Action(
+        "revert",
+        "Re&vert…",
+        "History",
+        lambda d: d.history("revert"),
+        "Take the selected revision back by a new one, the others kept",
+        ("Ctrl+Shift+U",),
+        enabled=lambda n: _revised(n) and n.revision is not None and n.revision.current,
+    ),
+    Action(
+        "compare_parent",
+        "&Compare with its parent",
+        "History",
+        lambda d: d.history("compare_parent"),
+        "Facts and blocks before and after the selected revision",
+        ("Ctrl+D",),
+        enabled=_revised,
+        group=1,
+    ),
+    Action(
+        "compare_head",
+        "Compare with the &head",
+        "History",
+        lambda d: d.history("compare_head"),
+        "Facts and blocks at the selected revision and at the head",
+        ("Ctrl+Shift+D",),
+        enabled=lambda n: n.revision is not None and not n.revision.head,
+        group=1,
+    ),
+    Action(
+        "compare",
+        "Compare &two revisions",
+        "History",
+        lambda d: d.history("compare"),
+        "Choose two revisions and see what one answers that the other does not",
+        enabled=lambda n: n.bank,
+        group=1,
+    ),
+    Action(
+        "pair",
+        "&A/B: answer side by side",
+        "History",
+        lambda d: d.history("pair"),
+        "Two revisions answer the same prompt with the same seed",
+        ("Ctrl+Shift+B",),
+        enabled=lambda n: n.bank,
+        group=1,
+    ),
+    Action(
+        "export_patch",
+        "&Export patch…",
+        "History",
+        lambda d: d.history("export"),
+        "Write revisions as a folder that others can apply to the same bank",
+        ("Ctrl+Shift+S",),
+        enabled=lambda n: n.revisions > 1,
+        group=2,
+    ),
+    Action(
+        "apply_patch",
+        "A&pply patch…",
+        "History",
+        lambda d: d.history("apply_patch"),
+        "See what a patch would do to this bank, then apply it as one revision",
+        enabled=lambda n: n.bank,
+        group=2,
+    ),
+    Action(
+        "purge",
+        "P&urge old blocks…",
+        "History",
+        lambda d: d.history("purge"),
+        "Remove every edited block that does not stand at the head, for good",
+        enabled=lambda n: n.revisions > 1,
         group=3,
     ),
     Action(

@@ -68,7 +68,14 @@ def study_view(session: Session) -> StudyView:
     """The study at its head."""
     store = session.store
     return StudyView(
-        store.folder, session.temporary, store.head, tuple(session.log()), session.overlay, store.undo_target(), store.redo_target()
+        store.folder,
+        session.temporary,
+        store.head,
+        tuple(session.log()),
+        session.overlay,
+        store.undo_target(),
+        store.redo_target(),
+        store.names(),
     )
 
 

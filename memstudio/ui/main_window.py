@@ -5,11 +5,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu
+from PySide6.QtWidgets import QMainWindow, QMenu
 
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.ui.bridge import Bridge
+from memstudio.ui.choosing import choose_file, choose_folder, choose_new
 from memstudio.ui.dialogs import AboutDialog, LogDialog
 from memstudio.ui.docks import DockTitle, make_docks, place_docks
 from memstudio.ui.fact_studio import FactStudio
@@ -17,14 +18,18 @@ from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
 from memstudio.ui.panels.block_panel import BlockPanel
+from memstudio.ui.panels.compare_panel import ComparePanel
 from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
+from memstudio.ui.panels.pair_panel import PairPanel
 from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.preferences import Preferences
+from memstudio.ui.revision_studio import RevisionStudio, show_dock
+from memstudio.ui.revision_views import HistoryVerb
 from memstudio.ui.snapshots import Crashed, Opened, Wish
 from memstudio.ui.studio import Panels, Studio
 from memstudio.ui.texts import counted, on_button, python_lines
@@ -54,6 +59,7 @@ class MainWindow(QMainWindow):
         self._build_panels()
         self.studio = Studio(bridge, self.panels, self)
         self.facts = FactStudio(self.studio, self.panels.facts, self.theme, self)
+        self.revisions = RevisionStudio(self.studio, self.compare, self.pair, self.theme, self)
         self.measuring = Measuring(bridge, self)
         self.measuring.on = preferences.measure_edits
         self.actions_ = ActionSet(self, self)
@@ -90,6 +96,7 @@ class MainWindow(QMainWindow):
             facts=FactsPanel(theme),
             status=StatusBar(),
         )
+        self.compare, self.pair = ComparePanel(theme), PairPanel(theme)
         self.setStatusBar(self.panels.status)
 
     def _build_menus(self) -> None:
@@ -100,6 +107,7 @@ class MainWindow(QMainWindow):
         file = self.actions_.menus["File"]
         file.insertMenu(self.actions_.by_key["save_picture"], self._recent)
         self._context = self.actions_.context_menu(self)
+        self.panels.history.menu_wanted.connect(self.actions_.menus["History"].popup)
 
     def _build_docks(self) -> None:
         panels = self.panels
@@ -111,6 +119,8 @@ class MainWindow(QMainWindow):
                 ("block", "Block", panels.block),
                 ("heat", "Heat map · token × layer", panels.heat),
                 ("facts", "Facts", panels.facts),
+                ("compare", "Compare revisions", self.compare),
+                ("pair", "A/B", self.pair),
             ),
         )
         self.setCentralWidget(panels.prompt)
@@ -126,6 +136,8 @@ class MainWindow(QMainWindow):
         studio.opened.connect(self._opened)
         studio.crashed.connect(self._crashed)
         self.facts.changed.connect(self._refresh)
+        self.revisions.changed.connect(self._refresh)
+        self.revisions.raised.connect(lambda name: show_dock(self.docks[name]))
         self._scale.wanted.connect(studio.scale)
         self._swap.wanted.connect(studio.swap)
         panels.prompt.change_wanted.connect(self.facts.change)
@@ -137,12 +149,14 @@ class MainWindow(QMainWindow):
         panels.prompt.continue_button.clicked.connect(studio.continue_run)
         panels.prompt.recompute_button.clicked.connect(studio.recompute_run)
         panels.block.offer([actions[key] for key in ("prune", "restore", "mute", "hide")])
+        panels.history.offer([actions[key] for key in ("measure_revision", "compare_parent", "name_revision", "revert")])
 
     # Looks
 
     def _refresh(self) -> None:
         targets = len(self.panels.facts.requests())
-        now = replace(self.studio.situation, theme=self.theme.choice, measure_edits=self.measuring.on, targets=targets)
+        now = self.revisions.situation(self.studio.situation)
+        now = replace(now, theme=self.theme.choice, measure_edits=self.measuring.on, targets=targets)
         self.actions_.refresh(now)
         button = self.panels.prompt.run_button
         button.setText("Stop" if now.running else "Run")
@@ -169,18 +183,10 @@ class MainWindow(QMainWindow):
     # Desk: what the actions call
 
     def choose_bank(self) -> None:
-        self._choose("Open a bank folder")
+        choose_folder(self, "Open a bank folder", self.open_path)
 
     def choose_study(self) -> None:
-        self._choose("Open a study folder")
-
-    def _choose(self, title: str) -> None:
-        dialog = QFileDialog(self, title)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.open_path)
-        dialog.open()
+        choose_folder(self, "Open a study folder", self.open_path)
 
     def open_demo(self) -> None:
         """The bundled bank."""
@@ -196,12 +202,8 @@ class MainWindow(QMainWindow):
         self.studio.open(wish)
 
     def save_picture(self) -> None:
-        dialog = QFileDialog(self, "Save a picture of the window", "memstudio.png", "PNG (*.png)")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("png")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._save_picture_to)
-        dialog.open()
+        title = "Save a picture of the window"
+        choose_new(self, title, "memstudio.png", self._save_picture_to, kinds="PNG (*.png)", suffix="png")
 
     def _save_picture_to(self, file: str) -> None:
         try:
@@ -245,11 +247,8 @@ class MainWindow(QMainWindow):
 
     def rewrite_block(self) -> None:
         cluster = self.selected()
-        dialog = QFileDialog(self, f"Rewrite {cluster} from a file", "", "Tensors (*.safetensors)")
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda file: self.studio.rewrite(cluster, Path(file)))
-        dialog.open()
+        title = f"Rewrite {cluster} from a file"
+        choose_file(self, title, "Tensors (*.safetensors)", lambda file: self.studio.rewrite(cluster, Path(file)))
 
     def toggle_hide(self, cluster: ClusterId) -> None:
         self.studio.toggle_hide(cluster)
@@ -269,7 +268,8 @@ class MainWindow(QMainWindow):
         study = self.studio.study
         edited = sum(not state.pruned for state in study.overlay.values()) if study is not None else 0
         if what == "python" and edited:
-            self.panels.status.say(f"Copied as Python, without {counted(edited, 'edited block')}: those are only in the study.", kind="notice")
+            without = counted(edited, "edited block")
+            self.panels.status.say(f"Copied as Python, without {without}: those are only in the study.", kind="notice")
         else:
             self.panels.status.say("Copied as Python." if what == "python" else f"Copied {what}.")
 
@@ -293,6 +293,10 @@ class MainWindow(QMainWindow):
 
     def stop(self) -> None:
         self.studio.stop()
+        self.revisions.stop()
+
+    def history(self, verb: HistoryVerb) -> None:
+        self.revisions.do(verb)
 
     def _run_or_stop(self) -> None:
         if self.studio.situation.running:
@@ -317,16 +321,11 @@ class MainWindow(QMainWindow):
         self.facts.score(self.panels.facts.chosen_memory)
 
     def import_facts(self) -> None:
-        dialog = QFileDialog(self, "Import facts", "", FACT_FILES)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda file: self.read_facts(Path(file)))
-        dialog.open()
+        choose_file(self, "Import facts", FACT_FILES, lambda file: self.read_facts(Path(file)))
 
     def read_facts(self, file: Path) -> None:
         """Show a fact file in the facts panel."""
-        self.docks["facts"].show()
-        self.docks["facts"].raise_()
+        show_dock(self.docks["facts"])
         self.facts.read(file)
 
     def change_fact(self) -> None:

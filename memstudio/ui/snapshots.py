@@ -3,7 +3,8 @@
 Panels and item models hold these; they never hold the session, the bank or the store.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,18 @@ from memstudio.bank.values import BASE, BlockState, ClusterCard, ClusterId, Memo
 from memstudio.events import Event
 from memstudio.history.values import Revision
 from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
+from memstudio.ui.revision_views import (
+    Compared,
+    CompareRested,
+    Done,
+    Named,
+    NameRefused,
+    PairEnded,
+    PairSaid,
+    PatchRested,
+    PatchView,
+    RevertView,
+)
 
 Indices = NDArray[np.int64]
 
@@ -45,7 +58,7 @@ class BankView:
 
 @dataclass(frozen=True, slots=True)
 class StudyView:
-    """A study at its head. undo / redo: the revision that each would move to; None where there is none."""
+    """A study at its head. undo / redo: the revision that each would move to; None where there is none. names: whose revision is which."""
 
     folder: Path
     temporary: bool
@@ -54,6 +67,7 @@ class StudyView:
     overlay: Overlay
     undo: int | None = None
     redo: int | None = None
+    names: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def revision(self) -> Revision:
@@ -234,6 +248,16 @@ Message = (
     | FactsView
     | FactsScored
     | Located
+    | RevertView
+    | Named
+    | NameRefused
+    | Compared
+    | CompareRested
+    | PairSaid
+    | PairEnded
+    | PatchView
+    | PatchRested
+    | Done
     | Asked
     | Said
     | Ended
@@ -267,3 +291,7 @@ class Situation:
     measure_edits: bool = True
     targets: int = 0
     """How many facts of the list ask for another answer."""
+    revision: Revision | None = None
+    """The revision that is selected in the history."""
+    revisions: int = 0
+    pairing: bool = False

@@ -197,16 +197,17 @@ def style_sheet(tone: Tone) -> str:
     QPushButton[kind="segment"] {{ padding: 3px 9px; border-radius: 0; margin: 0; }}
     QPushButton[kind="segment"]:checked {{ background: {t.accent_soft}; border-color: {t.accent}; }}
     QPushButton[kind="link"] {{ background: transparent; border: 0; color: {t.accent}; padding: 2px 6px; text-decoration: underline; }}
-    QLineEdit, QPlainTextEdit, QSpinBox, QComboBox {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 5px;
+    QLineEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 5px;
         padding: 4px 6px; selection-background-color: {t.accent_soft}; selection-color: {t.text}; }}
-    QLineEdit:focus, QPlainTextEdit:focus, QSpinBox:focus, QComboBox:focus {{ border-color: {t.accent}; }}
+    QLineEdit:focus, QPlainTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {{ border-color: {t.accent}; }}
     QToolButton[kind="button"] {{ padding: 4px 4px; }}
-    QSpinBox {{ padding: 3px 4px 3px 6px; min-height: 18px; }}
+    QAbstractSpinBox {{ padding: 3px 4px 3px 6px; min-height: 18px; }}
     QComboBox, QLineEdit {{ min-height: 18px; }}
     QComboBox::drop-down {{ border: 0; width: 20px; }}
-    QComboBox::down-arrow, QSpinBox::down-arrow {{ image: url("{drawings}/chevron_down_{tone_name}.svg"); width: 14px; height: 14px; }}
-    QSpinBox::up-arrow {{ image: url("{drawings}/chevron_up_{tone_name}.svg"); width: 14px; height: 14px; }}
-    QSpinBox::up-button, QSpinBox::down-button {{ border: 0; width: 18px; background: transparent; }}
+    QComboBox::down-arrow, QAbstractSpinBox::down-arrow {{ image: url("{drawings}/chevron_down_{tone_name}.svg");
+        width: 14px; height: 14px; }}
+    QAbstractSpinBox::up-arrow {{ image: url("{drawings}/chevron_up_{tone_name}.svg"); width: 14px; height: 14px; }}
+    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ border: 0; width: 18px; background: transparent; }}
     QTreeView::branch:has-children:closed {{ image: url("{drawings}/branch_closed_{tone_name}.svg"); }}
     QTreeView::branch:has-children:open {{ image: url("{drawings}/branch_open_{tone_name}.svg"); }}
     QComboBox QAbstractItemView {{ background: {t.panel}; border: 1px solid {t.line}; padding: 3px; outline: 0;

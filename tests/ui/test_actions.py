@@ -12,10 +12,12 @@ from memstudio.ui.actions import ACTIONS, MENUS, Action, action
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.menus import TOOLBAR_GROUPS
 from memstudio.ui.snapshots import Situation
+from tests.ui.fabricated import revision
 
 EMPTY = Situation()
 BUSY = Situation(bank=True, ready=True, running=True, selected=ClusterId(1, 0), undo=True, redo=True, edited_midway=True, prompt=True)
 CALM = replace(BUSY, running=False)
+PAST = replace(CALM, revision=revision(1, 0), revisions=3)
 each = pytest.mark.parametrize("one", ACTIONS, ids=lambda one: one.key)
 
 
@@ -52,7 +54,7 @@ def test_its_menu_its_drawing_and_its_shortcuts_exist(one: Action) -> None:
 
 @each
 def test_it_is_offered_in_some_situation(one: Action) -> None:
-    situations = (EMPTY, CALM, BUSY, replace(CALM, selected_state=PRUNED), replace(CALM, targets=3))
+    situations = (EMPTY, CALM, BUSY, replace(CALM, selected_state=PRUNED), replace(CALM, targets=3), PAST)
     assert any(one.enabled(now) for now in situations)
 
 
@@ -76,6 +78,22 @@ def test_pruning_is_offered_in_the_middle_of_a_run_and_not_twice() -> None:
     assert action("prune").enabled(BUSY)
     assert not action("prune").enabled(replace(BUSY, selected_state=PRUNED))
     assert action("restore").enabled(replace(BUSY, selected_state=PRUNED))
+
+
+def test_of_the_bank_as_shipped_nothing_is_reverted_or_measured_and_the_head_is_not_gone_to() -> None:
+    shipped, aside = replace(PAST, revision=revision(0, None)), replace(PAST, revision=revision(2, 1, current=False))
+    assert not action("revert").enabled(shipped)
+    assert not action("measure_revision").enabled(shipped)
+    assert not action("revert").enabled(aside)
+    assert action("measure_revision").enabled(aside)
+    assert not action("checkout").enabled(replace(PAST, revision=revision(1, 0, head=True)))
+    assert not action("purge").enabled(replace(PAST, revisions=1))
+
+
+def test_escape_stops_an_answer_and_an_a_b() -> None:
+    assert action("stop").enabled(BUSY)
+    assert action("stop").enabled(replace(CALM, pairing=True))
+    assert not action("stop").enabled(CALM)
 
 
 def test_every_action_is_in_the_windows_menus_with_its_tooltip(window: MainWindow, qtbot: QtBot) -> None:

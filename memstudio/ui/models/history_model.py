@@ -1,15 +1,19 @@
-"""The study's revisions as a Qt table, newest first; the head is marked, revisions off the way to it are dimmed."""
+"""The study's revisions as a Qt table, newest first, with the rails of their graph and their names."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from memstudio.history.values import Revision
-from memstudio.ui.texts import when
+from memstudio.ui.models.revision_graph import Rail, rails
+from memstudio.ui.texts import plain_tip, when
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
 RevisionRole = Qt.ItemDataRole.UserRole
+RailRole = Qt.ItemDataRole.UserRole + 1
+NamesRole = Qt.ItemDataRole.UserRole + 2
 
 
 class Column(IntEnum):
@@ -30,10 +34,16 @@ class HistoryModel(QAbstractTableModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._log: tuple[Revision, ...] = ()
+        self._rails: tuple[Rail, ...] = ()
+        self._names: dict[int, tuple[str, ...]] = {}
 
-    def show_log(self, log: tuple[Revision, ...]) -> None:
+    def show_log(self, log: tuple[Revision, ...], names: Mapping[str, int] | None = None) -> None:
         """Another state of the study. New revisions are inserted on top, so a view keeps its place."""
         new = tuple(sorted(log, key=lambda revision: -revision.id))
+        self._rails = rails(new)
+        self._names = {}
+        for name, revision_id in sorted((names or {}).items()):
+            self._names[revision_id] = (*self._names.get(revision_id, ()), name)
         known = {revision.id for revision in self._log}
         fresh = [revision for revision in new if revision.id not in known]
         if new[len(fresh) :] and [r.id for r in new[len(fresh) :]] == [r.id for r in self._log]:
@@ -51,6 +61,11 @@ class HistoryModel(QAbstractTableModel):
     def revision(self, row: int) -> Revision:
         """The revision of a row."""
         return self._log[row]
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes the graph has."""
+        return max((max(rail.lane, *rail.passing, *rail.above, 0) for rail in self._rails), default=0) + 1
 
     def row_of(self, revision_id: int) -> int | None:
         """Where a revision stands."""
@@ -73,10 +88,14 @@ class HistoryModel(QAbstractTableModel):
         revision = self._log[index.row()]
         if role == RevisionRole:
             return revision
+        if role == RailRole:
+            return self._rails[index.row()]
+        if role == NamesRole:
+            return self._names.get(revision.id, ())
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(revision, Column(index.column()))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tooltip(revision)
+            return plain_tip(_tooltip(revision))
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == Column.BLOCKS:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None

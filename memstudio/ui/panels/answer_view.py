@@ -3,6 +3,7 @@
 The document holds plain text only, so copying gives just the answer; all marks are painted over it.
 """
 
+import math
 from bisect import bisect_right
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
@@ -233,6 +234,7 @@ class AnswerView(QTextEdit):
 
 def token_tip(token: Token) -> str:
     """What there is to say of one token."""
-    lines = [f"token {token.index} “{visible(token.text)}” · log p {token.logprob:.3f} · revision {token.revision}"]
+    likely = f" · log p {token.logprob:.3f}" if math.isfinite(token.logprob) else ""
+    lines = [f"token {token.index} “{visible(token.text)}”{likely} · revision {token.revision}"]
     lines += [f"{logprob:8.3f}  {visible(text)}" for text, logprob in token.top[:ALTERNATIVES]]
     return "\n".join(lines)

@@ -102,7 +102,8 @@ class FactDialog(QDialog):
 
     def open_on(self, prompt: str, *, verb: Verb = "update", target: str = "") -> None:
         """Begin with a prompt; its phrasings and routes are asked for. One that is open already is only raised."""
-        if self.isVisible() and not self._batch and (prompt, verb) == (self._asked_prompt, self._verb) and target in ("", self.target.text()):
+        same = (prompt, verb) == (self._asked_prompt, self._verb) and target in ("", self.target.text())
+        if self.isVisible() and not self._batch and same:
             self._raise(self.target if verb == "update" else self.prompt)
             return
         self._begin(verb, ())

@@ -1,27 +1,25 @@
 """What an edit of facts would do: the measured receipt, answers before and after, the other facts that change, and the gate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QFrame,
-    QHeaderView,
     QLineEdit,
     QProgressBar,
     QScrollArea,
     QStackedWidget,
-    QTreeWidget,
-    QTreeWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from memstudio.ui.fact_views import Preview, Verb
 from memstudio.ui.panels.parts import EmptyState, label, row
+from memstudio.ui.panels.tables import fill, table
 from memstudio.ui.snapshots import JobView
-from memstudio.ui.texts import counted, plain_tip
+from memstudio.ui.texts import counted
 from memstudio.ui.theme import Theme
 
 HINTS: dict[Verb, str] = {
@@ -30,8 +28,6 @@ HINTS: dict[Verb, str] = {
     "erase": "Preview takes the fact out of a spare copy of the blocks and measures what is left of it, and what else changes. "
     "Nothing is written until you apply it.",
 }
-MOST_ROWS = 8
-ROW_HEIGHT = 23
 
 
 class PreviewView(QFrame):
@@ -80,9 +76,9 @@ class PreviewView(QFrame):
         inside.addWidget(self._gate_text)
         inside.addWidget(self.reason)
         self.lines = label("", wrap=True, selectable=True)
-        self.answers = _table(("Prompt", "Before", "After", "Wanted"))
-        self.changed = _table(("Prompt", "Before", "After"))
-        self.left = _table(("Prompt", "Before", "After", "Limit", "Nearby"))
+        self.answers = table(("Prompt", "Before", "After", "Wanted"))
+        self.changed = table(("Prompt", "Before", "After"))
+        self.left = table(("Prompt", "Before", "After", "Limit", "Nearby"))
         self.left_title = label("", "section", wrap=True)
         self._answers_title, self.changed_title = label("Answers", "section"), label("", "section", wrap=True)
         body = QWidget()
@@ -130,8 +126,8 @@ class PreviewView(QFrame):
         self._gate_text.setText("The gate stops this edit:\n" + "\n".join(f"· {each}" for each in view.broken))
         self.lines.setText("\n".join(view.lines))
         good, bad = QColor(self._theme.tone.good), QColor(self._theme.tone.danger)
-        _fill(self.answers, receipt.get("answers", ()), ("prompt", "before", "after", "target"), lambda one: good if _hit(one) else bad)
-        _fill(self.changed, receipt.get("changed", ()), ("prompt", "before", "after"), lambda _: bad)
+        fill(self.answers, receipt.get("answers", ()), ("prompt", "before", "after", "target"), lambda one: good if _hit(one) else bad)
+        fill(self.changed, receipt.get("changed", ()), ("prompt", "before", "after"), lambda _: bad)
         self.answers.setColumnHidden(3, view.wish.verb == "erase")
         self._show_left(receipt.get("takedown"))
         self._answers_title.setVisible(self.answers.topLevelItemCount() > 0)
@@ -142,7 +138,7 @@ class PreviewView(QFrame):
         """What an erasure leaves of the answers, by probability."""
         probes = [left_row(probe) for probe in report["probes"]] if report else []
         good, bad = QColor(self._theme.tone.good), QColor(self._theme.tone.danger)
-        _fill(self.left, probes, ("prompt", "before", "after", "limit", "worst"), lambda one: good if one["within"] else bad)
+        fill(self.left, probes, ("prompt", "before", "after", "limit", "worst"), lambda one: good if one["within"] else bad)
         self.left_title.setVisible(bool(probes))
         if report:
             self.left_title.setText(f"Probability of the answers: {report['within']} of {report['count']} within the limit")
@@ -174,35 +170,3 @@ def _hit(answer: Mapping[str, Any]) -> bool:
     target = str(answer.get("target") or "")
     after = str(answer.get("after") or "")
     return is_correct(after, target) if target else after != answer.get("before")
-
-
-def _table(headers: Sequence[str]) -> QTreeWidget:
-    made = QTreeWidget()
-    made.setRootIsDecorated(False)
-    made.setUniformRowHeights(True)
-    made.setHeaderLabels(list(headers))
-    made.setStyleSheet(f"QTreeView::item {{ height: {ROW_HEIGHT - 4}px; }}")
-    made.setSelectionMode(QTreeWidget.SelectionMode.NoSelection)
-    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    header = made.header()
-    header.setStretchLastSection(False)
-    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    for section in range(1, len(headers)):
-        header.resizeSection(section, 84 if len(headers) < 5 else 66)
-    return made
-
-
-def _fill(table: QTreeWidget, answers: Sequence[Mapping[str, Any]], names: Sequence[str], colour: Any) -> None:
-    """Rows of answers, `after` in the colour that says how it fared; no taller than it need be."""
-    table.clear()
-    for one in answers:
-        texts = [str(one.get(name) or "") for name in names]
-        item = QTreeWidgetItem(texts)
-        item.setForeground(names.index("after"), colour(one))
-        for section, text in enumerate(texts):
-            item.setToolTip(section, plain_tip(text))
-        table.addTopLevelItem(item)
-    count = table.topLevelItemCount()
-    table.setVisible(count > 0)
-    table.setFixedHeight(min(count, MOST_ROWS) * ROW_HEIGHT + table.header().sizeHint().height() + 6)

@@ -1,0 +1,185 @@
+"""What the window does with revisions: the history's actions, its dialogs, the comparison and the A/B, between panels and bridge."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QDockWidget, QWidget
+
+from memstudio.errors import UserError
+from memstudio.history.values import Revision
+from memstudio.ui.panels.compare_panel import ComparePanel
+from memstudio.ui.panels.history_panel import HistoryPanel
+from memstudio.ui.panels.pair_panel import PairPanel
+from memstudio.ui.panels.patch_dialogs import ExportDialog, PatchDialog
+from memstudio.ui.panels.revision_dialogs import NameDialog, PurgeDialog, RevertDialog
+from memstudio.ui.revision_bridge import COMPARING, PATCHING, RevisionBridge
+from memstudio.ui.revision_views import CompareRested, HistoryVerb, Named, PairAsk, PairEnded
+from memstudio.ui.snapshots import JobView, Opened, Situation, Studied, StudyView
+from memstudio.ui.studio import Studio
+from memstudio.ui.theme import Theme
+
+
+class RevisionStudio(QObject):
+    """Owns the dialogs about revisions and patches. Emits `changed` when another revision is selected or an A/B begins or ends."""
+
+    changed = Signal()
+    raised = Signal(str)
+    """The name of a dock that is to be seen."""
+
+    def __init__(self, studio: Studio, compare: ComparePanel, pair: PairPanel, theme: Theme, window: QWidget) -> None:
+        super().__init__(window)
+        self._studio, self.compare, self.pair = studio, compare, pair
+        self.history: HistoryPanel = studio.panels.history
+        self.bridge = RevisionBridge(studio.bridge)
+        self.naming, self.reverting, self.purging = NameDialog(window), RevertDialog(window), PurgeDialog(window)
+        self.exporting, self.patching = ExportDialog(window), PatchDialog(theme, window)
+        self._verbs: dict[HistoryVerb, Callable[[], None]] = {
+            "checkout": lambda: studio.checkout(self._chosen().id),
+            "measure": lambda: self.bridge.measure(self._chosen().id),
+            "name": self._name,
+            "revert": lambda: self.bridge.plan_revert(self._chosen().id),
+            "compare_head": lambda: self._compare(self._chosen().id, self._study().head),
+            "compare_parent": self._compare_parent,
+            "compare": lambda: self.raised.emit("compare"),
+            "pair": self._show_pair,
+            "export": lambda: self.exporting.open_on(self._study(), self.history.current()),
+            "apply_patch": self.patching.choose,
+            "purge": self.purging.ask,
+        }
+        self._connect()
+
+    def _connect(self) -> None:
+        bridge, core, history, compare, pair = self.bridge, self._studio.bridge, self.history, self.compare, self.pair
+        for signal, slot in (
+            (core.opened, self._opened),
+            (core.studied, self._studied),
+            (core.job, self._job),
+            (history.selected, self.changed),
+            (history.measure_wanted, lambda: self.do("measure")),
+            (self.naming.wanted, bridge.name),
+            (self.naming.unwanted, bridge.unname),
+            (bridge.named, self._named),
+            (bridge.name_refused, lambda refused: self.naming.show_refusal(refused.line)),
+            (bridge.revert_planned, self.reverting.open_on),
+            (self.reverting.wanted, lambda revision, along, again: bridge.revert(revision, along=along, again=again)),
+            (self.purging.wanted, bridge.purge),
+            (self.exporting.wanted, bridge.export_patch),
+            (self.patching.planning, bridge.plan_patch),
+            (self.patching.applying, bridge.apply_patch),
+            (self.patching.forgotten, bridge.forget_patch),
+            (bridge.patch_planned, self.patching.show_plan),
+            (bridge.patch_rested, self.patching.show_rested),
+            (bridge.done, lambda done: self._say(done.line)),
+            (compare.compare_wanted, bridge.compare),
+            (compare.stop_wanted, bridge.stop_comparing),
+            (bridge.compared, compare.show_compared),
+            (bridge.compare_rested, self._compare_rested),
+            (pair.asked, self._pair),
+            (pair.stop_wanted, bridge.stop_pair),
+            (bridge.said, pair.show_token),
+            (bridge.pair_ended, self._pair_ended),
+            (self._studio.panels.prompt.wished, self._follow),
+        ):
+            signal.connect(slot)
+
+    def do(self, verb: HistoryVerb) -> None:
+        """One of the history's actions, on the revision that is selected where it is about one."""
+        self._verbs[verb]()
+
+    def situation(self, now: Situation) -> Situation:
+        """The situation with what the history's actions go by."""
+        study = self._studio.study
+        return replace(
+            now,
+            revision=self.history.current() if study is not None else None,
+            revisions=len(study.log) if study is not None else 0,
+            pairing=self.pair.running,
+        )
+
+    def stop(self) -> None:
+        """Stop an A/B that is at work."""
+        self.bridge.stop_pair()
+
+    # What the user wants
+
+    def _study(self) -> StudyView:
+        if self._studio.study is None:
+            raise UserError("no bank is open: open a bank folder first")
+        return self._studio.study
+
+    def _chosen(self) -> Revision:
+        found = self.history.current()
+        if found is None:
+            raise UserError("no revision is selected: click one in the history first")
+        return found
+
+    def _name(self) -> None:
+        chosen = self._chosen()
+        self.naming.open_on(chosen.id, chosen.title if chosen.parent is not None else "as shipped", self._study().names)
+
+    def _compare_parent(self) -> None:
+        chosen = self._chosen()
+        if chosen.parent is not None:
+            self._compare(chosen.parent, chosen.id)
+
+    def _compare(self, a: int, b: int) -> None:
+        self.raised.emit("compare")
+        self.compare.start(a, b)
+
+    def _show_pair(self) -> None:
+        self.raised.emit("pair")
+        self.pair.text.setFocus()
+        self.pair.text.selectAll()
+
+    def _pair(self, ask: PairAsk) -> None:
+        self.bridge.pair(ask)
+        self.changed.emit()
+
+    def _follow(self) -> None:
+        self.pair.follow(self._studio.panels.prompt.text.toPlainText().strip())
+
+    # What comes back
+
+    def _opened(self, opened: Opened) -> None:
+        for dialog in (self.naming, self.reverting, self.purging, self.exporting, self.patching):
+            dialog.close()
+        self.compare.forget()
+        self.pair.forget()
+        self._show_study(opened.study)
+        self._follow()
+
+    def _studied(self, studied: Studied) -> None:
+        self._show_study(studied.study)
+
+    def _show_study(self, study: StudyView) -> None:
+        self.compare.show_study(study)
+        self.pair.show_study(study)
+        self.patching.show_head(study.head)
+
+    def _job(self, job: JobView) -> None:
+        if job.owner == COMPARING:
+            self.compare.show_job(job)
+        elif job.owner == PATCHING:
+            self.patching.show_job(job)
+
+    def _named(self, named: Named) -> None:
+        self.naming.close()
+        self._say(named.line)
+
+    def _compare_rested(self, rested: CompareRested) -> None:
+        if rested.line:
+            self.compare.show_refusal(rested.line)
+
+    def _pair_ended(self, ended: PairEnded) -> None:
+        self.pair.show_ended(ended)
+        self.changed.emit()
+
+    def _say(self, line: str) -> None:
+        self._studio.panels.status.say(line)
+
+
+def show_dock(dock: QDockWidget) -> None:
+    """Bring a dock to the eye, in front of those that share its place."""
+    dock.show()
+    dock.raise_()
