@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from memstudio import __version__
-from memstudio.cli import bench, compare, edits, facts, history, makes, reads, rewriting, show, windows
+from memstudio.cli import bench, compare, edits, evidence, facts, history, makes, reads, rewriting, show, windows
 from memstudio.errors import Refused, UserError
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "swap": edits.swap,
     "rewrite": edits.rewrite,
     **history.VERBS,
+    **evidence.VERBS,
     "bench": bench.bench,
     "build": makes.build,
     "selftest": makes.selftest,

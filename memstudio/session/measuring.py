@@ -73,6 +73,25 @@ def measured(session: Session, plan: Plan, *, edit_seconds: float, job: Job, lim
     return dataclasses.replace(plan, receipt={**plan.receipt, **receipt})
 
 
+def measure_states(
+    session: Session,
+    changes: Sequence[Change],
+    tensors: Mapping[str, Tensor],
+    facts: Sequence[Fact],
+    *,
+    job: Job,
+    limit: int | None = SAMPLE,
+) -> dict[str, Any]:
+    """The measured part of the receipt of `changes`, made on the bank as shipped.
+
+    facts: those that were to change; one without a target was to go. tensors: the new blocks that are not in the study.
+
+    Raises:
+        UserError: a prompt that cannot be run or routed.
+    """
+    return _receipt(session, _States({}, _after({}, changes), tuple(changes), tensors), facts, 0.0, job, limit)
+
+
 def measure_revision(session: Session, number: int, job: Job, limit: int | None = SAMPLE) -> Revision:
     """Measure a committed revision against its parent and keep the receipt with it; what its gate said stays.
 

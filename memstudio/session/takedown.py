@@ -22,6 +22,7 @@ from memstudio.editing.lessons import Lesson, make_batch, parts, token_logprobs
 from memstudio.editing.plan import Plan
 from memstudio.editing.reach import residents
 from memstudio.facts.score import is_correct
+from memstudio.facts.values import Fact
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def limit(alone: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class State:
     """A state of the bank: what differs from the bank as shipped, and the new blocks among it."""
 
     overlay: Overlay
@@ -67,7 +68,7 @@ def takedown(session: Session, plan: Plan, *, paths: Paths = "neighbours", gold:
     documents = [document_of(session.bank, name) for name in plan.edit.documents]
     probes = make_probes(desk, facts, routes, documents)
     named = [(text, fact.expected) for fact in facts for text in phrasings_of(fact)] + [(text[:80], text) for text, _ in documents]
-    before, after = _State(session.overlay, {}), _after(session, plan)
+    before, after = State(session.overlay, {}), _after(session, plan)
     gold_state = _gold(session, desk, plan, {fact.id for fact in facts}, job) if gold else None
     rows = []
     for number, (probe, (prompt, expected)) in enumerate(zip(probes, named, strict=True)):
@@ -83,14 +84,24 @@ def takedown(session: Session, plan: Plan, *, paths: Paths = "neighbours", gold:
     }
 
 
+def what_is_left(session: Session, fact: Fact, before: State, after: State) -> list[dict[str, Any]]:
+    """The rows of the report for one fact's prompt and phrasings, on their own routes."""
+    texts = phrasings_of(fact)
+    routes = dict(zip(texts, session.routes(texts), strict=True))
+    probes = make_probes(session.desk(), [fact], routes, [])
+    return [
+        _row(session, probe, text, fact.expected, before, after, None, "routed") for probe, text in zip(probes, texts, strict=True)
+    ]
+
+
 def _row(
     session: Session,
     probe: Lesson,
     prompt: str,
     expected: str,
-    before: _State,
-    after: _State,
-    gold: tuple[_State, dict[str, Any]] | None,
+    before: State,
+    after: State,
+    gold: tuple[State, dict[str, Any]] | None,
     paths: Paths,
 ) -> dict[str, Any]:
     alone = _probability(session, probe, before, nothing=True)
@@ -134,17 +145,17 @@ def _other_paths(session: Session, probe: Lesson, paths: Paths) -> list[tuple[Cl
     return [path for path in every if path != probe.path]
 
 
-def _after(session: Session, plan: Plan) -> _State:
+def _after(session: Session, plan: Plan) -> State:
     after = {**session.overlay, **{change.cluster: change.after for change in plan.changes}}
-    return _State({cluster: state for cluster, state in after.items() if state != BASE}, plan.tensors)
+    return State({cluster: state for cluster, state in after.items() if state != BASE}, plan.tensors)
 
 
-def _fetch(session: Session, path: tuple[ClusterId, ...], state: _State, nothing: bool = False) -> None:
+def _fetch(session: Session, path: tuple[ClusterId, ...], state: State, nothing: bool = False) -> None:
     with session.with_blobs(state.tensors):
         session.running.spare.fetch(NOTHING if nothing else Wish("fetched", path), state.overlay, session.blob)
 
 
-def _probability(session: Session, probe: Lesson, state: _State, *, nothing: bool = False) -> float:
+def _probability(session: Session, probe: Lesson, state: State, *, nothing: bool = False) -> float:
     """p of the answer after the prompt: the product over its tokens; for a document, whose product is nothing, the mean per token."""
     _fetch(session, probe.path, state, nothing)
     attached = session.running.spare.attached
@@ -155,7 +166,7 @@ def _probability(session: Session, probe: Lesson, state: _State, *, nothing: boo
     return math.exp(float(logs.sum())) if len(probe.answer) <= 24 else math.exp(float(logs.mean()))
 
 
-def _extracts(session: Session, probe: Lesson, expected: str, state: _State) -> bool:
+def _extracts(session: Session, probe: Lesson, expected: str, state: State) -> bool:
     """Whether greedy decoding gives the answer; of a document, its next eight tokens."""
     _fetch(session, probe.path, state)
     attached = session.running.spare.attached
@@ -167,7 +178,7 @@ def _extracts(session: Session, probe: Lesson, expected: str, state: _State) -> 
     return is_correct(anchor.decode(found), expected)
 
 
-def _gold(session: Session, desk: Desk, plan: Plan, erased: set[str], job: Job) -> tuple[_State, dict[str, Any]]:
+def _gold(session: Session, desk: Desk, plan: Plan, erased: set[str], job: Job) -> tuple[State, dict[str, Any]]:
     """The bank with the changed blocks trained again without the erased facts, and how much of the rest they learnt."""
     from memstudio.editing.gold import STEPS, trained_again
 
@@ -175,7 +186,7 @@ def _gold(session: Session, desk: Desk, plan: Plan, erased: set[str], job: Job) 
     taught, texts = _lessons_without(session, desk, blocks, erased)
     rows = trained_again(desk, blocks, taught, job)
     overlay = dict(session.overlay) | {cluster: desk.keep(cluster, row) for cluster, row in rows.items()}
-    state = _State(overlay, dict(desk.tensors))
+    state = State(overlay, dict(desk.tensors))
     right = _right(session, taught, texts, state, job)
     return state, {"steps": STEPS, "prompts": len(taught), "learnt": right / len(taught) if taught else NOT_MEASURED}
 
@@ -194,7 +205,7 @@ def _lessons_without(session: Session, desk: Desk, blocks: Sequence[ClusterId], 
     return lessons, expected
 
 
-def _right(session: Session, lessons: Sequence[Lesson], expected: Iterable[str], state: _State, job: Job) -> int:
+def _right(session: Session, lessons: Sequence[Lesson], expected: Iterable[str], state: State, job: Job) -> int:
     """How many lessons are answered rightly by greedy decoding."""
     groups: dict[object, list[Lesson]] = {}
     wanted = dict(zip(lessons, expected, strict=True))

@@ -114,7 +114,7 @@ class FactStudio(QObject):
     def _job(self, job: JobView) -> None:
         if job.owner == SCORING:
             self.panel.show_job(job)
-        elif job.owner:
+        elif job.owner > 0:
             self.dialog.show_job(job)
 
     def _listed(self, view: FactsView) -> None:

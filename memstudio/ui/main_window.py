@@ -107,7 +107,7 @@ class MainWindow(QMainWindow):
         file = self.actions_.menus["File"]
         file.insertMenu(self.actions_.by_key["save_picture"], self._recent)
         self._context = self.actions_.context_menu(self)
-        self.panels.history.menu_wanted.connect(self.actions_.menus["History"].popup)
+        self.panels.history.menu_wanted.connect(lambda where: self.actions_.menus["History"].popup(where))
 
     def _build_docks(self) -> None:
         panels = self.panels

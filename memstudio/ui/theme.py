@@ -171,6 +171,7 @@ def style_sheet(tone: Tone) -> str:
     QLabel[kind="dock-title"] {{ color: {t.text}; font-weight: 600; }}
     QFrame[kind="panel"] {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 6px; }}
     QFrame[kind="line"] {{ background: {t.line}; border: 0; max-height: 1px; min-height: 1px; }}
+    QLabel[kind="strong"] {{ font-weight: 600; }}
     QLabel[kind="dim"] {{ color: {t.dim}; }}
     QLabel[kind="section"] {{ color: {t.dim}; font-weight: 600; }}
     QLabel[kind="title"] {{ font-size: 12pt; font-weight: 600; }}

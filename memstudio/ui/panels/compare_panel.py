@@ -79,7 +79,7 @@ class ComparePanel(QWidget):
         self._stack.addWidget(result)
         column.addWidget(self._stack, 1)
         no_study = EmptyState("No revisions yet", "Open a bank, then compare what it says before and after an edit.")
-        self._outer = pages(self, (6, 3, 2, 6), no_study, body)
+        self._outer = pages(self, (8, 3, 8, 6), no_study, body)
         self.line.hide()
         theme.changed.connect(self.table.viewport().update)
 

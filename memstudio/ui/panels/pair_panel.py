@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QFrame, QLineEdit, QPushButton, QS
 
 from memstudio.anchor.values import Token
 from memstudio.ui.panels.answer_view import AnswerView
-from memstudio.ui.panels.parts import EmptyState, label, pages, row, set_kind
+from memstudio.ui.panels.parts import EmptyState, inset, label, pages, row, set_kind
 from memstudio.ui.panels.revision_boxes import RevisionPair
 from memstudio.ui.revision_views import PairAsk, PairEnded, PairSaid
 from memstudio.ui.snapshots import StudyView
@@ -53,7 +53,7 @@ class PairPanel(QWidget):
         column.addWidget(sides, 1)
         column.addWidget(self.verdict)
         no_study = EmptyState("No revisions yet", "Open a bank, then have two of its revisions answer the same prompt side by side.")
-        self._stack = pages(self, (6, 3, 2, 6), no_study, body)
+        self._stack = pages(self, (8, 3, 8, 6), no_study, body)
         self._clear()
 
     def _build_wishes(self) -> None:
@@ -85,6 +85,7 @@ class PairPanel(QWidget):
         self.max_tokens.setToolTip("The most tokens an answer may have")
         for box, width in ((self.temperature, 88), (self.seed, 92), (self.max_tokens, 92)):
             box.setFixedWidth(width)
+            inset(box)
         self.text.textChanged.connect(self._refresh)
 
     # What is asked

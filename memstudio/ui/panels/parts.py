@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QButtonGroup,
     QFrame,
     QHBoxLayout,
@@ -54,6 +55,11 @@ def row(*items: QWidget | int, spacing: int = 6) -> QHBoxLayout:
         else:
             made.addWidget(item)
     return made
+
+
+def inset(box: QAbstractSpinBox) -> None:
+    """Keep a spin box's text off its frame, which the style sheet cannot."""
+    box.lineEdit().setTextMargins(5, 0, 0, 0)
 
 
 def line() -> QFrame:

@@ -21,7 +21,7 @@ from memstudio.anchor.values import Run, Token
 from memstudio.bank.values import ClusterId, Memory, Route
 from memstudio.ui.panels.answer_view import AnswerView
 from memstudio.ui.panels.breadcrumb import Breadcrumb
-from memstudio.ui.panels.parts import label, row
+from memstudio.ui.panels.parts import inset, label, row
 from memstudio.ui.snapshots import Ask
 from memstudio.ui.texts import counted, first_difference, visible
 from memstudio.ui.theme import Theme
@@ -107,6 +107,7 @@ class PromptPanel(QWidget):
         self.max_tokens.setRange(1, 2000)
         self.max_tokens.setValue(64)
         self.max_tokens.setSuffix(" tokens")
+        inset(self.max_tokens)
         self.max_tokens.setToolTip("The most tokens an answer may have")
         self.pace = QComboBox()
         for text, pace in PACES:

@@ -30,7 +30,7 @@ class ReceiptView(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._theme = theme
         self._revision: Revision | None = None
-        self.title, self.place = label("", "section", wrap=True, selectable=True), label("", "dim", wrap=True)
+        self.title, self.place = label("", "strong", wrap=True, selectable=True), label("", "dim", wrap=True)
         self.unmeasured = QWidget()
         self.measure_button = QPushButton("Measure now")
         self.measure_button.clicked.connect(self.measure_wanted)

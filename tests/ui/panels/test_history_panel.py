@@ -20,7 +20,7 @@ from tests.ui.fabricated import receipt, revision
 
 def measured(**changes: object) -> dict[str, object]:
     """A receipt as the session keeps it."""
-    shares = {name: "not measured" for name in ("reliability", "generalization", "generalization_reached", "portability")}
+    shares = dict.fromkeys(("reliability", "generalization", "generalization_reached", "portability"), "not measured")
     kept = {"locality": 2 / 3, "outside_identical": 1.0, "changed_count": 1, "seconds": {"edit": 0.1, "receipt": 2.0}}
     outside = {"k": 32, "n": 32, "share": 1.0, "low": 0.9, "high": 1.0, "protocol": "bit-identical"}
     made = receipt()
