@@ -22,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_INTERRUPTED = 130
+"""What typer makes of Ctrl+C."""
+
 VERBS: dict[str, Callable[..., None]] = {
     "open": windows.open_window,
     "demo": windows.demo,
@@ -69,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show.note(f"{_one_line(error.format_message())} (see memstudio {_help_for(words)}--help)")
         return 2
     except (KeyboardInterrupt, typer.Abort):
+        status = _INTERRUPTED
+    if status == _INTERRUPTED:
         show.note("interrupted; a study stays as it was before this call")
         return 2
     return status if isinstance(status, int) else 0

@@ -1,6 +1,6 @@
 """How every verb that edits is carried out and printed: plan beside the study, measure, gate, and only then write."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,8 +42,10 @@ class Asked:
         return bool(self.limits.asked or edit.facts or session.facts()) if self.measure is None else self.measure
 
 
-def carry_out(bank: str, verb: str, make: "Callable[[Session], Edit]", asked: Asked) -> None:
+def carry_out(bank: str, verb: str, make: "Callable[[Session], Edit]", asked: Asked, lines: Sequence[str] = ()) -> None:
     """Plan, measure and gate beside the study; only what passes opens it to write, so that a bad edit does not begin one.
+
+    lines: what people read first, once the edit is made.
 
     Raises:
         UserError: the edit cannot be made, or the study moved on meanwhile.
@@ -63,7 +65,7 @@ def carry_out(bank: str, verb: str, make: "Callable[[Session], Edit]", asked: As
     limits = asked.limits if measures or asked.limits.asked else None
     if asked.dry_run:
         gate = None if limits is None else judge(plan.receipt, limits, asked.anyway or "a dry run")
-        _print(plan, None, head, folder, asked.json)
+        _print(plan, None, head, folder, asked.json, lines)
         if gate is not None and gate["broken"] and not asked.json:
             show.say(f"the gate would stop this: {'; '.join(gate['broken'])}")
         return
@@ -71,7 +73,7 @@ def carry_out(bank: str, verb: str, make: "Callable[[Session], Edit]", asked: As
         judge(plan.receipt, limits, asked.anyway)
     with editing(bank, study=asked.study) as session:
         revision = session.apply(plan, limits=limits, reason=asked.anyway)
-        _print(plan, revision, session.head, session.study, asked.json)
+        _print(plan, revision, session.head, session.study, asked.json, lines)
 
 
 def print_receipt(receipt: Mapping[str, Any]) -> None:
@@ -111,7 +113,7 @@ def _is_answer(row: object) -> bool:
     return isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("prompt", "before", "after"))
 
 
-def _print(plan: "Plan", revision: "Revision | None", head: int, study: Path | None, json: bool) -> None:
+def _print(plan: "Plan", revision: "Revision | None", head: int, study: Path | None, json: bool, lines: Sequence[str]) -> None:
     receipt = revision.receipt if revision else plan.receipt
     if json:
         show.print_json(
@@ -126,6 +128,8 @@ def _print(plan: "Plan", revision: "Revision | None", head: int, study: Path | N
             }
         )
         return
+    for line in lines:
+        show.say(printable(line))
     would = "would change" if revision is None else "changed"
     place = "nothing was written" if revision is None else f"revision {revision.id}"
     show.say(f"{plan.edit.title}: {would} {plan.blocks} block{'s' * (plan.blocks != 1)}, {show.size(plan.bytes)}; {place}")

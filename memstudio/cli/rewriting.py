@@ -82,13 +82,14 @@ def update(
     if target is not None and not target.strip():
         raise UserError("the new answer is empty; write --target TEXT")
     blocks = clusters_of(block)
+    lines: list[str] = []
 
     def make(session: "Session") -> "Edit":
-        wanted = _targets(facts) if facts is not None else (_request(session, (prompt or [""])[0], target or "", phrasing, subject, json),)
+        wanted = _targets(facts) if facts is not None else (_request(session, (prompt or [""])[0], target or "", phrasing, subject, lines),)
         return Update(wanted, method=method, where=where, blocks=blocks)
 
     limits = limits_of(True, min_reliability, min_locality, max_changed)
-    carry_out(bank, "update", make, Asked(dry_run, measure, limits, anyway, study, device, anchor, json, encoder))
+    carry_out(bank, "update", make, Asked(dry_run, measure, limits, anyway, study, device, anchor, json, encoder), lines)
 
 
 def erase(
@@ -127,25 +128,27 @@ def erase(
     if not prompt and not document:
         raise typer.BadParameter("name --prompt or --document")
     blocks = clusters_of(block)
+    lines: list[str] = []
 
     def make(session: "Session") -> "Edit":
         given = phrasing if len(prompt or ()) == 1 else None
-        wanted = tuple(_request(session, text, "", given, subject, json) for text in prompt or ())
+        wanted = tuple(_request(session, text, "", given, subject, lines) for text in prompt or ())
         return Erase(wanted, tuple(document or ()), method=method, where=where, blocks=blocks)
 
     limits = limits_of(True, min_reliability, min_locality, max_changed)
     asked = Asked(dry_run, measure, limits, anyway, study, device, anchor, json, encoder, (paths, gold))
-    carry_out(bank, "erase", make, asked)
+    carry_out(bank, "erase", make, asked, lines)
 
 
-def _request(session: "Session", prompt: str, target: str, phrasings: list[str] | None, subject: str | None, json: bool) -> "Fact":
-    """The fact that is meant; where its phrasings were drafted, they are shown, so that they can be changed."""
+def _request(
+    session: "Session", prompt: str, target: str, phrasings: list[str] | None, subject: str | None, lines: list[str]
+) -> "Fact":
+    """The fact that is meant; where its phrasings were drafted, `lines` say which, so that they can be changed."""
     loaded(session)
     found = session.request(prompt, target, phrasings=phrasings, subject=subject)
-    if not json and phrasings is None:
-        show.say("asked in these words too (--phrasing TEXT to say which instead):")
-        for draft in found.drafted:
-            show.say(f"  {draft.text}  ({draft.source})")
+    if phrasings is None:
+        lines.append(f"“{prompt}” is asked in these words too (--phrasing TEXT to say which instead):")
+        lines += [f"  {draft.text}  ({draft.source})" for draft in found.drafted]
     return found.fact
 
 

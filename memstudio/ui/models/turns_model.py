@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
 RowRole = Qt.ItemDataRole.UserRole
+SIGNS = {"gained": "+", "lost": "−", "changed": "≠"}
 ASKED = {"prompt": "prompt", "trained": "phrasing", "held_out": "held out"}
 
 
@@ -64,7 +65,8 @@ class TurnsModel(QAbstractTableModel):
             return _text(found.turned, Column(index.column()))
         if role == Qt.ItemDataRole.ToolTipRole:
             turned = found.turned
-            return plain_tip(f"{turned.turn}: {turned.prompt}\n“{turned.before}” → “{turned.after}”\nexpected “{turned.expected}”")
+            answers = f"“{turned.before}” → “{turned.after}”"
+            return plain_tip(f"{turned.turn.capitalize()}: {turned.prompt}\n{answers}\nexpected “{turned.expected}”")
         return None
 
 
@@ -80,7 +82,7 @@ def _searched(turned: "Turned") -> str:
 
 def _text(turned: "Turned", column: Column) -> str:
     texts = {
-        Column.TURN: turned.turn,
+        Column.TURN: SIGNS.get(turned.turn, turned.turn),
         Column.PROMPT: turned.prompt,
         Column.BEFORE: turned.before,
         Column.AFTER: turned.after,

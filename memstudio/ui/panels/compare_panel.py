@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 TYPING_PAUSE_MS = 120
 ROW_HEIGHT = 23
 TURNS = (("All", ""), ("Gained", "gained"), ("Lost", "lost"), ("Changed", "changed"))
-WIDTHS = {Column.TURN: 62, Column.BEFORE: 70, Column.AFTER: 70, Column.EXPECTED: 66, Column.ASKED: 66}
+WIDTHS = {Column.TURN: 30, Column.BEFORE: 62, Column.AFTER: 62, Column.EXPECTED: 62, Column.ASKED: 62}
 HINT = "Choose two revisions and compare them: every fact of the bank is asked under both, blocks that are the same only once."
 
 
@@ -102,6 +102,7 @@ class ComparePanel(QWidget):
         self.turn = QComboBox()
         for text, turn in TURNS:
             self.turn.addItem(text, turn)
+        self.turn.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.turn.setToolTip("Gained: wrong, then right. Lost: right, then wrong. Changed: wrong in both, with another answer")
         self.turn.currentIndexChanged.connect(self._choose)
         self.text = QLineEdit()
@@ -292,7 +293,7 @@ def compared_line(found: "Comparison") -> str:
         return f"{head}. The bank brings no facts to ask."
     before, after = facts.before.share, facts.after.share
     share = f"{100 * before:.1f} % → {100 * after:.1f} % right" if before is not None and after is not None else "not measured"
-    p = f", p {facts.p:.2g}" if facts.p is not None and (facts.gained or facts.lost) else ""
+    p = f", p = {facts.p:.2g}" if facts.p is not None and (facts.gained or facts.lost) else ""
     return f"{head}; of {facts.n:,} facts {facts.gained:,} gained, {facts.lost:,} lost, {len(found.changed):,} changed. {share}{p}."
 
 

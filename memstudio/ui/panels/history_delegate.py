@@ -5,12 +5,11 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, 
 from PySide6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from memstudio.history.values import Revision
-from memstudio.ui.icons import pixmap
 from memstudio.ui.models.history_model import Column, HistoryModel, NamesRole, RailRole, RevisionRole
 from memstudio.ui.models.revision_graph import Rail
 from memstudio.ui.theme import Theme
 
-ICON, LANE, LEFT, GAP = 12, 13, 10, 10
+LANE, LEFT, GAP = 13, 10, 10
 RADIUS = 4.0
 MOST_LANES = 8
 """Branches beyond these share the last lane."""
@@ -19,7 +18,7 @@ LONGEST_TAG = 110
 
 
 class HistoryDelegate(QStyledItemDelegate):
-    """The head bold with a full disc, the way to it with rings, other branches and undone revisions dim with dashed rings and lines."""
+    """The head bold with a full disc, the way to it with rings; what is beside it dim, with small rings and dotted lines."""
 
     def __init__(self, theme: Theme, model: HistoryModel, parent: QWidget) -> None:
         super().__init__(parent)
@@ -102,9 +101,11 @@ class HistoryDelegate(QStyledItemDelegate):
         if rail.below:
             painter.setPen(pen(rail.lane))
             painter.drawLine(QPointF(own, middle + RADIUS), QPointF(own, rect.bottom() + 1))
-        name = "revision_head" if revision.head else "revision_past" if revision.current else "revision_aside"
-        mark = pixmap(name, tone.accent if revision.head else tone.dim, ICON, painter.device().devicePixelRatioF())
-        painter.drawPixmap(QPointF(own - ICON / 2, middle - ICON / 2), mark)
+        ink = QColor(tone.accent if revision.head else tone.dim)
+        painter.setPen(QPen(ink, 1.6))
+        painter.setBrush(ink if revision.head else QColor(tone.panel) if revision.current else Qt.BrushStyle.NoBrush)
+        radius = RADIUS + 0.5 if revision.head else RADIUS - 0.5 if revision.current else RADIUS - 1.5
+        painter.drawEllipse(QPointF(own, middle), radius, radius)
 
     def _tags(self, painter: QPainter, rect: QRectF, names: tuple[str, ...]) -> float:
         """Draw the names; returns where the title begins."""

@@ -16,6 +16,8 @@ from memstudio.ui.theme import Theme
 NOT_MEASURED = "not measured"
 SHORT_DIGEST = 10
 BEFORE, AFTER = "Before", "After"
+SHORT = {"generalization reached": "… where reached", "outside identical": "same outside"}
+"""Names that would leave the figures too little room."""
 
 
 class ReceiptView(QScrollArea):
@@ -109,7 +111,7 @@ class ReceiptView(QScrollArea):
         for at, (name, value) in enumerate(found):
             protocol = counted_.get(name.replace(" ", "_")) if isinstance(counted_, Mapping) else None
             tip = str(protocol.get("protocol", "")) if isinstance(protocol, Mapping) else ""
-            head = label(name, "dim", tip=tip)
+            head = label(SHORT.get(name, name), "dim", tip=tip)
             words = label(value, "dim" if value == NOT_MEASURED or not name else "", wrap=True, tip=tip, selectable=True)
             self._figures.addWidget(head, at, 0, Qt.AlignmentFlag.AlignTop)
             self._figures.addWidget(words, at, 1) if name else self._figures.addWidget(words, at, 0, 1, 2)

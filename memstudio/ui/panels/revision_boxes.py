@@ -1,13 +1,29 @@
 """Two choosers of revisions, by number, names and title: the head's parent and the head, until a person chooses others."""
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
 from memstudio.ui.snapshots import StudyView
 from memstudio.ui.texts import plain_tip
 
 LONGEST = 60
 SHOWN = 15
+PADDING = 6
+
+
+class ElidedBox(QComboBox):
+    """A chooser whose text ends in … where it does not fit."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        room = self.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
+        ).width()
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room - PADDING)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class RevisionPair(QObject):
@@ -19,7 +35,7 @@ class RevisionPair(QObject):
         super().__init__(parent)
         self._by_hand = False
         self._study: StudyView | None = None
-        self.boxes = (QComboBox(), QComboBox())
+        self.boxes = (ElidedBox(), ElidedBox())
         for box in self.boxes:
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(SHOWN)

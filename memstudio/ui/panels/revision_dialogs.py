@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QDialog, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from memstudio.ui.panels.parts import label, row, set_kind
 from memstudio.ui.revision_views import RevertView
 from memstudio.ui.texts import counted
 
-WIDTH = 440
+WIDTH, SIDE = 440, 16
 LISTED = 8
 NAME_RULE = "Letters, digits and . _ - / are allowed, for example before-metals."
 
@@ -97,8 +97,11 @@ class RevertDialog(QDialog):
             self.words.setText(f"{len(later)} later {stand} on its blocks, so it cannot be taken back alone:")
         else:
             go = "goes" if plan.blocks == 1 else "go"
-            self.words.setText(f"{blocks} {go} back to how {'it was' if plan.blocks == 1 else 'they were'} before. No later edit touched "
-                               "them, so this is exact. The revert is a new revision and can be undone.")  # fmt: skip
+            was, them = ("it was", "it") if plan.blocks == 1 else ("they were", "them")
+            self.words.setText(
+                f"{blocks} {go} back to how {was} before. No later edit touched {them}, so this is exact. "
+                "The revert is a new revision and can be undone."
+            )
         more = [f"… and {len(later) - LISTED} more"] if len(later) > LISTED else []
         self.later.setText("\n".join([*(f"{number} · {title}" for number, title in later[:LISTED]), *more]))
         self.later.setVisible(bool(later))
@@ -165,9 +168,8 @@ def _plain(text: str) -> QPushButton:
 def _column(dialog: QDialog) -> QVBoxLayout:
     dialog.setFixedWidth(WIDTH)
     made = QVBoxLayout(dialog)
-    made.setContentsMargins(16, 14, 16, 14)
+    made.setContentsMargins(SIDE, 14, SIDE, 14)
     made.setSpacing(10)
-    made.setSizeConstraint(QVBoxLayout.SizeConstraint.SetMinimumSize)
     return made
 
 
@@ -183,11 +185,7 @@ def _foot(dialog: QDialog, *items: QWidget | int) -> QVBoxLayout:
 def _raise(dialog: QDialog, focus: QWidget) -> None:
     for each in dialog.findChildren(QLabel):
         if each.wordWrap():  # a wrapped line's height follows from the width, which is fixed
-            margins = each.contentsMargins()
-            inner = WIDTH - 32
-            each.setMinimumHeight(each.heightForWidth(inner) if each.text() else 0)
-            each.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-            each.setContentsMargins(margins)
+            each.setMinimumHeight(each.heightForWidth(WIDTH - 2 * SIDE) if each.text() else 0)
     dialog.show()
     dialog.adjustSize()
     dialog.raise_()

@@ -42,6 +42,7 @@ class TurnView(QWidget):
         for view, title, pieces, revision in zip(self.views, self.titles, (found.before, found.after), (a, b), strict=True):
             view.show_answer(turned.prompt, tuple(_token(at, text, revision) for at, text in enumerate(pieces)))
             view.mark_difference(parting.index if parting is not None else None)
+            view.reveal(parting.index if parting is not None else 0)
             title.setText(f"Revision {revision}")
         if parting is None:
             self.verdict.setText("The tokens are the same.")

@@ -96,7 +96,7 @@ def test_a_comparison_lists_its_prompts_and_blocks_and_counts_each_turn(compare:
     compare.show_compared(compared())
     assert compare.model.rowCount() == 3
     assert [compare.turn.itemText(at) for at in range(4)] == ["All (3)", "Gained (1)", "Lost (1)", "Changed (1)"]
-    assert compare.line.text() == "Revision 1 → 2: 1 block differs; of 12 facts 1 gained, 1 lost, 1 changed. 66.7 % → 66.7 % right, p 1."
+    assert compare.line.text() == "Revision 1 → 2: 1 block differs; of 12 facts 1 gained, 1 lost, 1 changed. 66.7 % → 66.7 % right, p = 1."
     block = compare.blocks.topLevelItem(0)
     assert [block.text(at) for at in range(4)] == ["2/1", "as shipped", "pruned", "1.25"]
     compare.turn.setCurrentIndex(2)
@@ -148,7 +148,7 @@ def test_a_bank_without_facts_is_compared_by_its_blocks(compare: ComparePanel) -
     comparison = Comparison(0, 1, Paired(0, 0, 0, 0), {}, (), blocks=(BlockDifference(ClusterId(1, 0), BASE, PRUNED, 2.0),))
     compare.show_compared(Compared(comparison, ()))
     assert "brings no facts" in compare.line.text()
-    assert "p " not in compare.line.text()
+    assert "p =" not in compare.line.text()
 
 
 # A/B
