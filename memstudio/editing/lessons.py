@@ -83,8 +83,8 @@ def make_lessons(desk: Desk, facts: Iterable[Fact], routes: Mapping[str, Sequenc
         for text, path in zip((fact.prompt, *fact.phrasings), routes[fact.id], strict=True):
             prompt = anchor.encode(text)
             answer = anchor.continuation(text, fact.target.strip() + _END)
-            if len(answer) < 2 and not anchor.decode(answer).strip(_END + " "):
-                raise UserError(f"“{fact.prompt:.80}”: the new answer {fact.target!r:.40} gives no token; write another")
+            if not anchor.decode(answer).strip(_END + " "):
+                raise UserError(f"“{fact.prompt:.80}”: the new answer {fact.target!r:.40} gives no token that can be said; write another")
             lessons.append(Lesson(tuple(prompt), tuple(answer), path, find_name(anchor, prompt, fact.subject)))
     return lessons
 

@@ -93,12 +93,17 @@ class Update:
         return tuple(sorted(cluster for cluster in found if cluster is not None))
 
 
+def can_be_said(target: str) -> bool:
+    """Whether there is anything in a target but space, control and zero-width characters."""
+    return any(letter.isprintable() and not letter.isspace() for letter in target)
+
+
 def _check(facts: Sequence[Fact]) -> None:
     if not facts:
         raise UserError("update: name a fact and its new answer, or a facts file with targets")
     targets: dict[str, str] = {}
     for fact in facts:
-        if not any(letter.isprintable() and not letter.isspace() for letter in fact.target):
+        if not can_be_said(fact.target):
             raise UserError(f"“{fact.prompt:.80}”: the new answer is empty; write one")
         if targets.setdefault(fact.prompt, fact.target) != fact.target:
             raise UserError(f"“{fact.prompt:.80}”: two new answers, {targets[fact.prompt]!r} and {fact.target!r}; keep one")

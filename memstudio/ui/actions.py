@@ -3,83 +3,9 @@
 A new command is a plain function and a line in `ACTIONS`; the tests run over every line.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
-
-from memstudio.bank.values import ClusterId
-from memstudio.ui.revision_views import HistoryVerb
+from memstudio.ui.command import Action, Desk
+from memstudio.ui.history_actions import HISTORY
 from memstudio.ui.snapshots import Situation
-from memstudio.ui.theme import ThemeChoice
-
-
-class Desk(Protocol):
-    """What an action may do; the main window is one, tests bring a small one."""
-
-    def choose_bank(self) -> None: ...
-    def choose_study(self) -> None: ...
-    def save_picture(self) -> None: ...
-    def leave(self) -> None: ...
-    def undo(self) -> None: ...
-    def redo(self) -> None: ...
-    def prune(self, cluster: ClusterId) -> None: ...
-    def restore(self, cluster: ClusterId) -> None: ...
-    def scale_block(self) -> None: ...
-    def swap_block(self) -> None: ...
-    def rewrite_block(self) -> None: ...
-    def toggle_hide(self, cluster: ClusterId) -> None: ...
-    def toggle_mute(self, cluster: ClusterId) -> None: ...
-    def toggle_solo(self, cluster: ClusterId) -> None: ...
-    def toggle_pin(self) -> None: ...
-    def copy(self, what: str) -> None: ...
-    def find_cluster(self) -> None: ...
-    def write_prompt(self) -> None: ...
-    def run_prompt(self) -> None: ...
-    def stop(self) -> None: ...
-    def trace_prompt(self) -> None: ...
-    def toggle_auto_trace(self) -> None: ...
-    def continue_run(self) -> None: ...
-    def recompute_run(self) -> None: ...
-    def score_facts(self) -> None: ...
-    def import_facts(self) -> None: ...
-    def change_fact(self) -> None: ...
-    def erase_fact(self) -> None: ...
-    def change_all_facts(self) -> None: ...
-    def toggle_measuring(self) -> None: ...
-    def history(self, verb: HistoryVerb) -> None: ...
-    def choose_theme(self, choice: ThemeChoice) -> None: ...
-    def reset_layout(self) -> None: ...
-    def show_about(self) -> None: ...
-    def show_log(self) -> None: ...
-    def selected(self) -> ClusterId: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One command. `enabled` and `checked` read the situation; `run` does it. An action without `checked` is no toggle."""
-
-    key: str
-    text: str
-    menu: str
-    run: Callable[[Desk], None]
-    tip: str
-    shortcuts: tuple[str, ...] = ()
-    icon: str | None = None
-    enabled: Callable[[Situation], bool] = lambda now: True
-    checked: Callable[[Situation], bool] | None = None
-    group: int = 0
-    toolbar: bool = False
-    context: bool = False
-
-    @property
-    def short(self) -> str:
-        """The first word, for buttons."""
-        return self.text.replace("&", "").split()[0]
-
-    @property
-    def tooltip(self) -> str:
-        """The tip with the shortcut behind it."""
-        return f"{self.tip}  ({self.shortcuts[0]})" if self.shortcuts else self.tip
 
 
 def prune_block(desk: Desk) -> None:
@@ -116,11 +42,6 @@ def _block(now: Situation) -> bool:
 
 def _standing(now: Situation) -> bool:
     return now.selected is not None and not now.selected_state.pruned
-
-
-def _revised(now: Situation) -> bool:
-    """A revision is selected that is not the bank as shipped."""
-    return now.revision is not None and now.revision.parent is not None
 
 
 MENUS = ("File", "Edit", "View", "Run", "History", "Help")
@@ -414,109 +335,7 @@ ACTIONS: tuple[Action, ...] = (
         lambda n: n.bank and not n.running,
         group=3,
     ),
-    Action(
-        "checkout",
-        "&Go to this revision",
-        "History",
-        lambda d: d.history("checkout"),
-        "Have the bank stand as it did at the selected revision",
-        ("Ctrl+G",),
-        enabled=lambda n: n.revision is not None and not n.revision.head,
-    ),
-    Action(
-        "name_revision",
-        "&Name…",
-        "History",
-        lambda d: d.history("name"),
-        "Give the selected revision a name, or take one away",
-        ("F2",),
-        enabled=lambda n: n.revision is not None,
-    ),
-    Action(
-        "measure_revision",
-        "&Measure now",
-        "History",
-        lambda d: d.history("measure"),
-        "Measure what the selected revision did, and keep that as its receipt",
-        ("Ctrl+Shift+R",),
-        enabled=_revised,
-    ),
-    Action(
-        "revert",
-        "Re&vert…",
-        "History",
-        lambda d: d.history("revert"),
-        "Take the selected revision back by a new one, the others kept",
-        ("Ctrl+Shift+U",),
-        enabled=lambda n: _revised(n) and n.revision is not None and n.revision.current,
-    ),
-    Action(
-        "compare_parent",
-        "&Compare with its parent",
-        "History",
-        lambda d: d.history("compare_parent"),
-        "Facts and blocks before and after the selected revision",
-        ("Ctrl+D",),
-        enabled=_revised,
-        group=1,
-    ),
-    Action(
-        "compare_head",
-        "Compare with the &head",
-        "History",
-        lambda d: d.history("compare_head"),
-        "Facts and blocks at the selected revision and at the head",
-        ("Ctrl+Shift+D",),
-        enabled=lambda n: n.revision is not None and not n.revision.head,
-        group=1,
-    ),
-    Action(
-        "compare",
-        "Compare &two revisions",
-        "History",
-        lambda d: d.history("compare"),
-        "Choose two revisions and see what one answers that the other does not",
-        enabled=lambda n: n.bank,
-        group=1,
-    ),
-    Action(
-        "pair",
-        "&A/B: answer side by side",
-        "History",
-        lambda d: d.history("pair"),
-        "Two revisions answer the same prompt with the same seed",
-        ("Ctrl+Shift+B",),
-        enabled=lambda n: n.bank,
-        group=1,
-    ),
-    Action(
-        "export_patch",
-        "&Export patch…",
-        "History",
-        lambda d: d.history("export"),
-        "Write revisions as a folder that others can apply to the same bank",
-        ("Ctrl+Shift+S",),
-        enabled=lambda n: n.revisions > 1,
-        group=2,
-    ),
-    Action(
-        "apply_patch",
-        "A&pply patch…",
-        "History",
-        lambda d: d.history("apply_patch"),
-        "See what a patch would do to this bank, then apply it as one revision",
-        enabled=lambda n: n.bank,
-        group=2,
-    ),
-    Action(
-        "purge",
-        "P&urge old blocks…",
-        "History",
-        lambda d: d.history("purge"),
-        "Remove every edited block that does not stand at the head, for good",
-        enabled=lambda n: n.revisions > 1,
-        group=3,
-    ),
+    *HISTORY,
     Action(
         "theme_system",
         "Follow the &system",

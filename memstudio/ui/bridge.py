@@ -377,6 +377,8 @@ class Bridge(QObject):
 
     @Slot()
     def _drain(self) -> None:
+        if self._closed:
+            return  # the window is gone, and what its parts would be told with it
         with self._lock:
             mail = list(self._mail)
             self._mail.clear()

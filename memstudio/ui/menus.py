@@ -6,7 +6,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar
 
-from memstudio.ui.actions import ACTIONS, MENUS, Desk
+from memstudio.ui.actions import ACTIONS, MENUS
+from memstudio.ui.command import Desk
 from memstudio.ui.icons import icon
 from memstudio.ui.snapshots import Situation
 from memstudio.ui.theme import Tone

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from memstudio.anchor.values import Token
-from memstudio.bank.values import ClusterId
+from memstudio.bank.values import BASE, BlockState, ClusterId
 from memstudio.ui.snapshots import Ask
 
 
@@ -57,6 +57,14 @@ def on_button(text: str) -> str:
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """1 block, 2 blocks."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def state_words(state: BlockState) -> str:
+    """What stands in a block's place: as shipped, pruned, or an edited block by the start of its digest; × its scale."""
+    if state.pruned:
+        return "pruned"
+    words = "as shipped" if state.source == BASE.source else state.source[:8]
+    return words + ("" if state.scale == 1.0 else f" × {state.scale:g}")
 
 
 def first_difference(one: tuple[Token, ...], other: tuple[Token, ...]) -> int | None:

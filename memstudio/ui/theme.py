@@ -204,6 +204,10 @@ def style_sheet(tone: Tone) -> str:
     QToolButton[kind="button"] {{ padding: 4px 4px; }}
     QAbstractSpinBox {{ padding: 3px 4px 3px 6px; min-height: 18px; }}
     QComboBox, QLineEdit {{ min-height: 18px; }}
+    QRadioButton::indicator {{ width: 12px; height: 12px; border: 1px solid {t.dim}; border-radius: 7px; background: {t.panel}; }}
+    QRadioButton::indicator:checked {{ width: 6px; height: 6px; border: 4px solid {t.accent}; background: {t.on_accent}; }}
+    QCheckBox::indicator:unchecked {{ width: 11px; height: 11px; border: 1px solid {t.dim}; border-radius: 3px; background: {t.panel}; }}
+    QRadioButton::indicator:disabled {{ border-color: {t.line}; }}
     QComboBox::drop-down {{ border: 0; width: 20px; }}
     QComboBox::down-arrow, QAbstractSpinBox::down-arrow {{ image: url("{drawings}/chevron_down_{tone_name}.svg");
         width: 14px; height: 14px; }}

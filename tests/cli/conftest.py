@@ -1,5 +1,6 @@
 """The shell in process: a command line in, exit status, stdout and stderr out. Default studies go to a temporary data folder."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import pytest
 
 from memstudio import paths
 from memstudio.cli import main
+from memstudio.session import open_session
 from tests.standin import use_tiny_encoder
 
 
@@ -50,3 +52,27 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         return Said(status, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def study(shell: Shell, tiny_bank: Path, tmp_path: Path) -> Path:
+    """A study of one revision."""
+    assert shell("scale", tiny_bank, "3/4", "--factor", 0.5, "--study", tmp_path / "study", "--no-measure").status == 0
+    return tmp_path / "study"
+
+
+def state(study: Path) -> dict[str, object]:
+    """A study as it was: where it stands, what differs from the bank as shipped, its revisions and receipts, its files, its blocks."""
+    with open_session(study, readonly=True) as session:
+        found: dict[str, object] = {"head": session.head, "overlay": dict(session.overlay)}
+        found["log"] = [(revision.id, revision.title, json.dumps(revision.receipt)) for revision in session.log()]
+    files = [path for path in sorted(study.rglob("*")) if path.is_file() and not path.name.endswith(("-wal", "-shm"))]
+    blobs = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.parent.name != study.name}
+    return {**found, "files": [path.name for path in files], "blobs": blobs}
+
+
+def one_line(said: Said, status: int, *parts: str) -> None:
+    """Nothing on stdout, one line on stderr that holds these parts."""
+    assert (said.status, said.out, said.err.count("\n")) == (status, "", 1), said
+    for part in parts:
+        assert part in said.err

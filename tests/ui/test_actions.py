@@ -8,7 +8,8 @@ from pytestqt.qtbot import QtBot
 
 from memstudio.bank.values import PRUNED, ClusterId
 from memstudio.paths import resources
-from memstudio.ui.actions import ACTIONS, MENUS, Action, action
+from memstudio.ui.actions import ACTIONS, MENUS, action
+from memstudio.ui.command import Action
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.menus import TOOLBAR_GROUPS
 from memstudio.ui.snapshots import Situation

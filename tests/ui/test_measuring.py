@@ -89,3 +89,15 @@ def test_an_edit_is_made_in_the_middle_of_a_measuring_and_a_cancelled_one_is_not
         opened.panels.status.cancel.click()
     assert caught.args == [1]
     assert opened.measuring._waiting == [2]
+
+
+def test_what_comes_in_after_the_window_was_closed_is_told_to_nobody(opened: MainWindow, qtbot: QtBot) -> None:
+    told: list[object] = []
+    opened.studio.bridge.job.connect(told.append)
+    opened.prune(ONE)
+    opened.measuring._waiting.insert(0, 1)
+    opened.studio.bridge.errand("Late", lambda _, __: None, shown=True)
+    opened.close()
+    told.clear()
+    qtbot.wait(50)
+    assert told == []

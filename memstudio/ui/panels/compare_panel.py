@@ -22,14 +22,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memstudio.bank.values import BlockState
 from memstudio.ui.models.turns_model import Column, RowRole, TurnsModel, chosen
 from memstudio.ui.panels.parts import EmptyState, Segments, label, pages, row, set_kind
 from memstudio.ui.panels.revision_boxes import RevisionPair
 from memstudio.ui.panels.turn_view import TurnView
 from memstudio.ui.revision_views import Compared, Pieces
 from memstudio.ui.snapshots import JobView, StudyView
-from memstudio.ui.texts import counted, plain_tip
+from memstudio.ui.texts import counted, plain_tip, state_words
 from memstudio.ui.theme import Theme
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ if TYPE_CHECKING:
 TYPING_PAUSE_MS = 120
 ROW_HEIGHT = 23
 TURNS = (("All", ""), ("Gained", "gained"), ("Lost", "lost"), ("Changed", "changed"))
-WIDTHS = {Column.TURN: 30, Column.BEFORE: 62, Column.AFTER: 62, Column.EXPECTED: 62, Column.ASKED: 62}
-HINT = "Choose two revisions and compare them: every fact of the bank is asked under both, blocks that are the same only once."
+WIDTHS = {Column.TURN: 30, Column.BEFORE: 56, Column.AFTER: 56, Column.EXPECTED: 68, Column.ASKED: 72}
+HINT = "Every fact of the bank is asked under both revisions; prompts that fetch the same blocks under both are asked once."
 
 
 class ComparePanel(QWidget):
@@ -217,8 +216,10 @@ class ComparePanel(QWidget):
         if found is None:
             return
         comparison = found.comparison
-        if self.stale:
-            self._say(f"Below: {compared_line(comparison)}", compared_tip(comparison), kind="notice")
+        chosen_now = self.pair.values
+        if chosen_now is not None and self.stale:
+            line = f"Below are revisions {comparison.a} and {comparison.b}. Compare again for {chosen_now[0]} and {chosen_now[1]}."
+            self._say(line, compared_tip(comparison), kind="notice")
         else:
             self._say(compared_line(comparison), compared_tip(comparison))
 
@@ -275,14 +276,6 @@ class TurnsDelegate(QStyledItemDelegate):
             ink = {"gained": tone.good, "lost": tone.danger}.get(found.turned.turn, tone.warning)
         for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
             option.palette.setColor(role, QColor(ink))
-
-
-def state_words(state: BlockState) -> str:
-    """As shipped, pruned, or edited with its scale."""
-    if state.pruned:
-        return "pruned"
-    words = "as shipped" if state.source == "base" else f"edited {state.source[:10]}"
-    return words + ("" if state.scale == 1.0 else f" × {state.scale:g}")
 
 
 def compared_line(found: "Comparison") -> str:

@@ -46,7 +46,7 @@ class HistoryPanel(QWidget):
         self.splitter.addWidget(below)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(6)
-        self.splitter.setSizes([130, 200])
+        self.splitter.setSizes([150, 190])
         empty = EmptyState("No history yet", "Open a bank: each edit becomes a revision here, with a receipt of what it did.")
         self._stack = pages(self, (6, 0, 2, 6), empty, self.splitter)
         theme.changed.connect(self.view.viewport().update)
@@ -133,4 +133,4 @@ class HistoryPanel(QWidget):
         wanted = Qt.Orientation.Horizontal if event.size().width() >= WIDE else Qt.Orientation.Vertical
         if self.splitter.orientation() != wanted:
             self.splitter.setOrientation(wanted)
-            self.splitter.setSizes([1000, 1000] if wanted == Qt.Orientation.Horizontal else [130, 200])
+            self.splitter.setSizes([1000, 1000] if wanted == Qt.Orientation.Horizontal else [150, 190])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QDialog, QLineEdit, QPushButton, QRadioButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QLineEdit, QPushButton, QRadioButton, QVBoxLayout, QWidget
 
 from memstudio.history.values import Revision
 from memstudio.ui.choosing import choose_folder, choose_new
@@ -35,6 +35,7 @@ class ExportDialog(QDialog):
         browse.setAutoDefault(False)
         browse.clicked.connect(self._choose)
         self.line = label("", "error", wrap=True)
+        self.line.hide()
         take, close = QPushButton("Export"), QPushButton("Cancel")
         take.setProperty("kind", "primary")
         take.setDefault(True)
@@ -61,7 +62,7 @@ class ExportDialog(QDialog):
         self.one.setText(f"Only {one}")
         self.one.setEnabled(usable)
         self.all.setChecked(True)
-        self.line.clear()
+        self.line.hide()
         place = Path.home() / "study" if study.temporary else study.folder
         self.path.setText(f"{place}.patch")
         self.show()
@@ -75,7 +76,7 @@ class ExportDialog(QDialog):
     def _take(self) -> None:
         path = self.path.text().strip()
         if not path or Path(path).exists():
-            self.line.setText(f"{path}: is there already; choose another name" if path else "Choose where the patch goes.")
+            _say(self.line, f"{path}: is there already; choose another name" if path else "Choose where the patch goes.")
             return
         self.wanted.emit(Path(path), (self._revision,) if self.one.isChecked() else None)
         self.close()
@@ -96,6 +97,7 @@ class PatchDialog(QDialog):
         self._number = 0
         self._view: PatchView | None = None
         self.head, self.line = label("", "title", wrap=True), label("", "error", wrap=True)
+        self.line.hide()
         self.preview = PreviewView(theme)
         self.preview.reason.textChanged.connect(self._refresh)
         self.apply_button, close = QPushButton("Apply"), QPushButton("Cancel")
@@ -120,7 +122,7 @@ class PatchDialog(QDialog):
         """Begin with a patch: it is checked and measured, and nothing is written."""
         self._number, self._view = next(self._numbers), None
         self.head.setText(f"Patch {path.name}")
-        self.line.clear()
+        _say(self.line, "")
         self.preview.show_progress(JobView(0, "Checking the patch"))
         self._refresh()
         self.show()
@@ -133,7 +135,8 @@ class PatchDialog(QDialog):
         if view.number != self._number:
             return
         self._view = view
-        self.head.setText(f"{view.title} · {counted(view.blocks, 'block')}")
+        self.head.setText(f"Patch {view.path.name} · {counted(view.blocks, 'block')}")
+        self.apply_button.setFocus()
         self.preview.show_preview(Preview(view.number, FactWish(()), view.base, view.receipt, view.lines, view.broken))
         self._refresh()
 
@@ -150,7 +153,7 @@ class PatchDialog(QDialog):
             self._view = None
             self.close()
         elif rested.line or self._view is None:
-            self.line.setText(rested.line or self.line.text() or "Cancelled.")
+            _say(self.line, rested.line or self.line.text() or "Cancelled.")
             if self._view is None:
                 self.preview.show_nothing("update")
         self._refresh()
@@ -160,7 +163,7 @@ class PatchDialog(QDialog):
         stale = self._view is not None and self._view.base != head
         self.preview.show_stale(stale)
         if stale:
-            self.line.setText("The study has moved since this was measured: cancel, and apply the patch anew.")
+            _say(self.line, "The study has moved since this was measured: cancel, and apply the patch anew.")
 
     def _refresh(self) -> None:
         broken = bool(self._view is not None and self._view.broken)
@@ -168,7 +171,7 @@ class PatchDialog(QDialog):
         self.apply_button.setEnabled(self._view is not None and (not broken or bool(self.preview.reason.text().strip())))
 
     def _apply(self) -> None:
-        self.line.clear()
+        _say(self.line, "")
         self.apply_button.setEnabled(False)
         self.applying.emit(self._number, self.preview.reason.text().strip())
 
@@ -177,3 +180,9 @@ class PatchDialog(QDialog):
             self._number = 0
             self.forgotten.emit()
         super().closeEvent(event)
+
+
+def _say(line: QLabel, text: str) -> None:
+    """A line takes room only while it says something."""
+    line.setText(text)
+    line.setVisible(bool(text))

@@ -10,13 +10,13 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QScrollArea, QVB
 from memstudio.history.values import Revision
 from memstudio.ui.panels.parts import label, row
 from memstudio.ui.panels.tables import fill, table
-from memstudio.ui.texts import counted, when
+from memstudio.ui.texts import counted, state_words, when
 from memstudio.ui.theme import Theme
 
 NOT_MEASURED = "not measured"
-SHORT_DIGEST = 10
+SHORT_DIGEST, DIGEST = 8, 64
 BEFORE, AFTER = "Before", "After"
-SHORT = {"generalization reached": "… where reached", "outside identical": "same outside"}
+SHORT = {"generalization reached": "… reached", "outside identical": "same outside"}
 """Names that would leave the figures too little room."""
 
 
@@ -45,13 +45,14 @@ class ReceiptView(QScrollArea):
         self._figures_box = QWidget()
         self._figures = QGridLayout(self._figures_box)
         self._figures.setContentsMargins(0, 0, 0, 0)
-        self._figures.setHorizontalSpacing(10)
+        self._figures.setHorizontalSpacing(8)
         self._figures.setVerticalSpacing(2)
         self._figures.setColumnStretch(1, 1)
         self.notes = label("", "dim", wrap=True, selectable=True)
-        self._titles = {name: label("", "section", wrap=True) for name in ("answers", "changed", "blocks")}
+        self._titles = {name: label("", "section", wrap=True) for name in ("left", "answers", "changed", "blocks")}
         self.answers, self.changed = table(("Prompt", BEFORE, AFTER), 74), table(("Prompt", BEFORE, AFTER), 74)
-        self.blocks = table(("Block", BEFORE, AFTER, "Norm"), 82)
+        self.blocks = table(("Block", BEFORE, AFTER, "Norm"), 93)
+        self.left = table(("Prompt", BEFORE, AFTER, "Limit"), 66)
         self._lay_out()
         theme.changed.connect(lambda: self.show_revision(self._revision, self.place.text()))
 
@@ -63,9 +64,9 @@ class ReceiptView(QScrollArea):
         column.setSpacing(6)
         for widget in (self.title, self.place, self.gate, self.unmeasured, self._figures_box, self.notes):
             column.addWidget(widget)
-        for name, listed in (("answers", self.answers), ("changed", self.changed), ("blocks", self.blocks)):
+        for name, shown in zip(self._titles, (self.left, self.answers, self.changed, self.blocks), strict=True):
             column.addWidget(self._titles[name])
-            column.addWidget(listed)
+            column.addWidget(shown)
         column.addStretch(1)
         self.setWidget(body)
 
@@ -122,11 +123,18 @@ class ReceiptView(QScrollArea):
         answers, changed = listed(receipt, "answers"), listed(receipt, "changed")
         fill(self.answers, answers, ("prompt", "before", "after"), lambda one: QColor(tone.good if _hit(one) else tone.danger))
         fill(self.changed, changed, ("prompt", "before", "after"), lambda _: QColor(tone.danger))
+        left = left_rows(receipt)
+        fill(self.left, left, ("prompt", "before", "after", "limit"), lambda one: QColor(tone.good if one["within"] else tone.danger))
         blocks = block_rows(revision) if revision is not None else []
         fill(self.blocks, blocks, ("cluster", "before", "after", "norm"), lambda _: QColor(tone.text))
         count = receipt.get("changed_count")
         more = f" (the first {len(changed)} of {count:,})" if isinstance(count, int) and count > len(changed) else ""
+        measured = bool(receipt.get("measured"))
+        self.blocks.setColumnHidden(3, not measured)
+        for section in (1, 2):
+            self.blocks.header().resizeSection(section, 93 if measured else 126)
         for name, rows, words in (
+            ("left", left, "Probability of the erased answers"),
             ("answers", answers, "Answers of the edit"),
             ("changed", changed, f"Other answers that changed{more}"),
             ("blocks", blocks, counted(len(blocks), "block") + " changed"),
@@ -183,11 +191,32 @@ def listed(receipt: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def block_rows(revision: Revision) -> list[dict[str, str]]:
     """The blocks of a revision with short digests and norms where they were measured, else the states that it changed."""
     rows = [(one.get("cluster"), one.get("before"), one.get("after"), _norm(one)) for one in listed(revision.receipt, "digests")]
-    rows = rows or [(each.cluster, each.before, each.after, NOT_MEASURED) for each in revision.changes]
+    rows = rows or [
+        (each.cluster, state_words(each.before), state_words(each.after), NOT_MEASURED) for each in revision.changes
+    ]
     return [
-        {"cluster": str(cluster), "before": str(before)[:SHORT_DIGEST], "after": str(after)[:SHORT_DIGEST], "norm": norm}
+        {"cluster": str(cluster), "before": _short(before), "after": _short(after), "norm": norm}
         for cluster, before, after, norm in rows
     ]
+
+
+def left_rows(receipt: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What an erasure left of each answer, by probability; a probe that says it otherwise is left out."""
+    report = receipt.get("takedown")
+    found = []
+    for probe in listed(report, "probes") if isinstance(report, Mapping) else []:
+        figures_ = [probe.get(name) for name in ("before", "after", "limit")]
+        if all(isinstance(figure, int | float) for figure in figures_):
+            before, after, limit = (f"{figure:.3f}" for figure in figures_)
+            within = "yes" if probe.get("within") else ""
+            found.append({"prompt": str(probe.get("prompt")), "before": before, "after": after, "limit": limit, "within": within})
+    return found
+
+
+def _short(state: object) -> str:
+    """A digest by its start; words as they are."""
+    text = str(state)
+    return text[:SHORT_DIGEST] if len(text) == DIGEST else text
 
 
 def _norm(one: Mapping[str, Any]) -> str:

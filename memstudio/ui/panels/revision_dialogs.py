@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QDialog, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from memstudio.ui.panels.parts import label, row, set_kind
 from memstudio.ui.revision_views import RevertView
 from memstudio.ui.texts import counted
 
-WIDTH, SIDE = 440, 16
+WIDTH = 440
 LISTED = 8
 NAME_RULE = "Letters, digits and . _ - / are allowed, for example before-metals."
 
@@ -53,6 +53,7 @@ class NameDialog(QDialog):
         """Why a name cannot be given."""
         set_kind(self.line, "error")
         self.line.setText(line)
+        _fit(self)
 
     def _typed(self) -> None:
         text = self.name.text().strip()
@@ -168,7 +169,7 @@ def _plain(text: str) -> QPushButton:
 def _column(dialog: QDialog) -> QVBoxLayout:
     dialog.setFixedWidth(WIDTH)
     made = QVBoxLayout(dialog)
-    made.setContentsMargins(SIDE, 14, SIDE, 14)
+    made.setContentsMargins(16, 14, 16, 14)
     made.setSpacing(10)
     return made
 
@@ -183,11 +184,16 @@ def _foot(dialog: QDialog, *items: QWidget | int) -> QVBoxLayout:
 
 
 def _raise(dialog: QDialog, focus: QWidget) -> None:
-    for each in dialog.findChildren(QLabel):
-        if each.wordWrap():  # a wrapped line's height follows from the width, which is fixed
-            each.setMinimumHeight(each.heightForWidth(WIDTH - 2 * SIDE) if each.text() else 0)
     dialog.show()
-    dialog.adjustSize()
+    _fit(dialog)
     dialog.raise_()
     dialog.activateWindow()
     focus.setFocus()
+
+
+def _fit(dialog: QDialog) -> None:
+    """As high as its lines are when they are wrapped to its width."""
+    layout = dialog.layout()
+    if layout is not None:
+        layout.invalidate()
+        dialog.setFixedHeight(layout.totalHeightForWidth(WIDTH))

@@ -128,7 +128,7 @@ def test_a_comparison_of_other_revisions_than_the_chosen_ones_says_so(compare: C
     assert not compare.stale
     compare.pair.choose(0, 3)
     assert compare.stale
-    assert compare.line.text().startswith("Below: Revision 1 → 2")
+    assert compare.line.text() == "Below are revisions 1 and 2. Compare again for 0 and 3."
     compare.pair.choose(1, 2)
     assert compare.line.text().startswith("Revision 1 → 2")
 
