@@ -81,7 +81,8 @@ def _within(
     with reading(one[0], **how) as session:
         numbers = [session.head if text is None else revision_of(session, text) for text in (one[1], other[1])]
         loaded(session)
-        return compare_revisions(session, numbers[0], numbers[1], _own_or(session, facts))
+        with show.progress("compare") as job:
+            return compare_revisions(session, numbers[0], numbers[1], _own_or(session, facts), job=job)
 
 
 def _apart(
@@ -110,15 +111,14 @@ def _own_or(session: "Session", facts: "list[Fact] | None") -> "list[Fact]":
 
 def _scored(session: "Session", revision: str | None, facts: "list[Fact]") -> "Scores":
     from memstudio.cli.facts import revision_of
-    from memstudio.jobs import Job
     from memstudio.session.comparing import ROOM
     from memstudio.session.scoring import score
 
     number = None if revision is None else revision_of(session, revision)
     loaded(session)
-    return score(
-        session, facts, memory="fetched", levels=None, hide=frozenset(), hide_best=None, revision=number, job=Job("compare"), room=ROOM
-    )
+    how: dict[str, Any] = {"memory": "fetched", "levels": None, "hide": frozenset(), "hide_best": None}
+    with show.progress("score") as job:
+        return score(session, facts, **how, revision=number, job=job, room=ROOM)
 
 
 def _payload(found: "Comparison", a: str, b: str, max_lost: int, ok: bool) -> dict[str, Any]:

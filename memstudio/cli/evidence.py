@@ -25,6 +25,9 @@ OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="The folder.", 
 def evidence(
     bank: BankArgument,
     out: OutArgument,
+    revisions: Annotated[
+        list[str] | None, typer.Option("--revisions", metavar="R", help="Which; repeat it, or part by commas. All unless given.")
+    ] = None,
     prompt: Annotated[
         list[str] | None,
         typer.Option("--prompt", metavar="TEXT", help="What both states are asked; repeat it. The updated prompts unless given."),
@@ -34,16 +37,18 @@ def evidence(
     json: JsonOption = False,
 ) -> None:
     """Write what a study did as a folder that proves it: patch, facts, figures, pictures, a page."""
-    from memstudio.session.proving import gather
+    from memstudio.session.gathering import gather
 
     with revisiting(bank, folder=study, readonly=True, device=device) as session, show.progress("evidence") as job:
         loaded(session)
-        found = gather(session, out, prompts=prompt or (), job=job)
+        words = [word for text in revisions or () for word in text.split(",") if word.strip()]
+        found = gather(session, out, revisions=[session.store.find(word) for word in words] or None, prompts=prompt or (), job=job)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if json:
         show.print_json({"path": out, "bytes": size, "revision": found.revision, "bank": found.bank.digest, "files": sorted(found.files)})
         return
-    show.say(f"{out}: revision {found.revision} against the bank as shipped, {len(found.files) + 1} files, {show.size(size)}")
+    steps = f"revision {found.revision}" if len(found.revisions) == 1 else f"{len(found.revisions)} revisions up to {found.revision}"
+    show.say(f"{out}: {steps} against the bank as shipped, {len(found.files) + 1} files, {show.size(size)}")
     show.say(f"open {out / 'index.html'}; anybody with the bank can check it: memstudio verify {out} --bank BANK")
 
 
@@ -64,7 +69,7 @@ def verify(
     from memstudio.errors import UserError
     from memstudio.export.evidence import read_evidence
     from memstudio.session.opening import bank_folder
-    from memstudio.session.proving import check
+    from memstudio.session.proving import check, unchecked
 
     recorded = read_evidence(out)
     known = read_or_say(facts).facts if facts is not None else ()
@@ -78,11 +83,14 @@ def verify(
     unmeasured = sum(figure.agreed is None for figure in figures)
     ok = agreed == len(figures)
     if json:
-        show.print_json({"ok": ok, "agreed": agreed, "count": len(figures), "not_measured": unmeasured, "figures": figures})
+        counts = {"agreed": agreed, "count": len(figures), "not_measured": unmeasured}
+        show.print_json({"ok": ok, **counts, "figures": figures, "not_checked": unchecked(recorded)})
     else:
         words = {True: "agreed", False: "NOT agreed", None: "not measured"}
         rows = [(printable(f.name), _value(f.recorded), _value(f.found), f.tolerance, words[f.agreed]) for f in figures]
         show.table(None, ("figure", "recorded", "found now", "tolerance", ""), rows)
+        for line in unchecked(recorded):
+            show.say(f"not checked, the states between are not in the folder: {printable(line)[:400]}")
         left = f"; {unmeasured} could not be measured again" if unmeasured else ""
         show.say(f"{agreed} of {len(figures)} figures agree{left}")
     if not ok:

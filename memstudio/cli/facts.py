@@ -137,10 +137,10 @@ def interval(found: "Proportion") -> str:
 
 
 def _score(session: "Session", chosen: "list[Fact]", **asked: Any) -> "Scores":
-    from memstudio.jobs import Job
     from memstudio.session.scoring import score
 
-    return score(session, chosen, job=Job("score"), **asked)
+    with show.progress("score") as job:
+        return score(session, chosen, job=job, **asked)
 
 
 def _chosen(session: "Session", source: "FactFile | None", relation: str | None, kind: str | None, prompts_only: bool) -> "list[Fact]":

@@ -3,6 +3,9 @@
 OUT/evidence.json says what was measured, on which bank, and names every other file with its digest; changes.patch/ holds the blocks,
 facts.jsonl the facts that were changed, pictures/ and index.html are for people. What was taken down is in none of them: a fact that was
 erased is named by its digest alone, so that only who has it already can check it.
+
+Nothing in evidence.json is believed before it has the form below: known names, bounded lengths, and of files none but the six that an
+evidence can have, so that no path of it leads anywhere.
 """
 
 from __future__ import annotations
@@ -15,21 +18,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
-from memstudio.bank.files import check_relative, file_digest
+from memstudio.bank.files import ByteCount, file_digest
 from memstudio.bank.manifest import FileRef, Sha256
 from memstudio.bank.strictjson import read_limited, strict_json
 from memstudio.errors import UserError
-from memstudio.export.manifest import BankRef
+from memstudio.export.manifest import BLOCKS, MANIFEST, MAX_MANIFEST_BYTES, BankRef
 from memstudio.facts.formats.own import to_record
+from memstudio.facts.read import MAX_FILE_BYTES
+from memstudio.facts.receipt import LISTED, NAMES
 from memstudio.facts.values import Fact
 
 EVIDENCE, PATCH, FACTS, PAGE, PICTURES = "evidence.json", "changes.patch", "facts.jsonl", "index.html", "pictures"
+SHARES, NORMS = "shares.svg", "norms.svg"
 MAX_BYTES = 64 << 20
-_MOST_FILES = 32
+LIMITS = {
+    PAGE: MAX_BYTES,
+    f"{PICTURES}/{SHARES}": 1 << 20,
+    f"{PICTURES}/{NORMS}": 1 << 20,
+    FACTS: MAX_FILE_BYTES,
+    f"{PATCH}/{MANIFEST}": MAX_MANIFEST_BYTES,
+    f"{PATCH}/{BLOCKS}": 1 << 40,
+}
+"""The files that may stand beside evidence.json, and how many bytes each may have."""
+_ALWAYS = (PAGE, f"{PICTURES}/{SHARES}", f"{PICTURES}/{NORMS}", f"{PATCH}/{MANIFEST}")
+LINE = 4000
 
-Line = Annotated[str, StringConstraints(max_length=4000)]
+Line = Annotated[str, StringConstraints(max_length=LINE)]
+Text = Annotated[str, StringConstraints(max_length=1 << 20)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -58,24 +75,90 @@ class Step(_Part):
     verb: Line
     title: Line
     measured: bool
-    shares: dict[Line, tuple[Count, Count]]
-    broken: tuple[Line, ...]
+    shares: Annotated[dict[Line, tuple[Count, Count]], Field(max_length=len(NAMES))]
+    broken: Annotated[tuple[Line, ...], Field(max_length=100)]
     reason: Line
 
 
-class Said(_Part):
-    """What a state of the bank says to a prompt: greedy text, and the log-probability of its first token."""
+class Likely(_Part):
+    """A next token and its natural log-probability."""
 
-    text: Line
+    token: Count
+    text: Text
     logprob: Finite
+
+
+class Said(_Part):
+    """What a state of the bank says to a prompt: greedy text, and the likeliest next tokens, likeliest first."""
+
+    text: Text
+    top: Annotated[tuple[Likely, ...], Field(min_length=1, max_length=16)]
 
 
 class Asked(_Part):
     """A prompt, before and after."""
 
-    prompt: Line
+    prompt: Text
     before: Said
     after: Said
+
+
+class Counted(_Part):
+    """A share as a receipt has it."""
+
+    k: Count
+    n: Count
+    share: Share | None
+    low: Share | None
+    high: Share | None
+    protocol: Line
+
+
+class Answer(_Part):
+    """An answer before and after."""
+
+    fact: Text
+    prompt: Text
+    before: Text
+    after: Text
+
+
+class EditedAnswer(Answer):
+    """One of an edited fact."""
+
+    target: Text
+    role: Line
+
+
+class Block(_Part):
+    """A changed block: digests or words for its states, and the L2 norm of the difference in float32."""
+
+    cluster: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,2}/(0|[1-9][0-9]{0,8})$")]
+    before: Annotated[str, StringConstraints(max_length=200)]
+    after: Annotated[str, StringConstraints(max_length=200)]
+    norm: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+Measured = Share | Literal["not measured"]
+
+
+class Receipt(_Part):
+    """What all the revisions together did, measured; see `facts.receipt.make_receipt`."""
+
+    reliability: Measured
+    generalization: Measured
+    generalization_reached: Measured
+    locality: Measured
+    portability: Measured
+    outside_identical: Measured
+    proportions: dict[Line, Counted]
+    answers: Annotated[tuple[EditedAnswer, ...], Field(max_length=LISTED)]
+    changed: Annotated[tuple[Answer, ...], Field(max_length=LISTED)]
+    changed_count: Count
+    residents: Count
+    digests: Annotated[tuple[Block, ...], Field(max_length=LISTED)]
+    protocol: Line
+    measured: Literal[True]
 
 
 class TakenDown(_Part):
@@ -101,16 +184,22 @@ class Evidence(_Part):
     commands: Annotated[tuple[Line, ...], Field(max_length=100)]
     seeds: dict[Line, Count]
     sample: Count
-    receipt: dict[str, JsonValue]
+    receipt: Receipt
     prompts: Annotated[tuple[Asked, ...], Field(max_length=1000)]
     taken_down: Annotated[tuple[TakenDown, ...], Field(max_length=100_000)]
-    files: Annotated[dict[str, FileRef], Field(max_length=_MOST_FILES)]
+    files: dict[str, FileRef]
 
     @field_validator("files")
     @classmethod
-    def _stay_inside(cls, files: dict[str, FileRef]) -> dict[str, FileRef]:
-        for path in files:
-            check_relative(path)
+    def _known_files(cls, files: dict[str, FileRef]) -> dict[str, FileRef]:
+        for path, listed in files.items():
+            if path not in LIMITS:
+                raise ValueError(f"{path[:80]!r} is no file of an evidence folder")
+            if listed.bytes > LIMITS[path]:
+                raise ValueError(f"{path} is said to have {listed.bytes} bytes, it may have {LIMITS[path]}")
+        for path in _ALWAYS:
+            if path not in files:
+                raise ValueError(f"{path} is not listed")
         return files
 
 
@@ -124,31 +213,41 @@ def write_evidence(out: Path, fill: Callable[[Path], dict[str, Any]], page: Call
     """Write an evidence folder under a temporary name and rename it: it is there in full, or not at all.
 
     fill: writes patch and facts into the folder it is given, and gives the fields of `Evidence` but format, version and files.
-    page: writes page and pictures.
+    page: writes page and pictures; the evidence that it is given lists no files.
 
     Raises:
         UserError: something is there already, or it cannot be written.
     """
-    if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
-        raise UserError(f"{out}: is there already: choose another name, or remove it")
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    _check_free(out)
+    whole_path = out.absolute() if out.name not in ("", "..") else out.resolve()
+    part = whole_path.with_name(f".{whole_path.name}.{os.getpid()}.part")
     try:
         part.mkdir(parents=True)
-        about = Evidence(format="memstudio-evidence", version=1, files={}, **fill(part))
+        about = Evidence.model_construct(format="memstudio-evidence", version=1, files={}, **fill(part))
         page(part, about)
         files = {path.relative_to(part).as_posix(): path for path in sorted(part.rglob("*")) if path.is_file()}
         refs = {name: FileRef(bytes=path.stat().st_size, sha256=file_digest(path)) for name, path in files.items()}
-        whole = about.model_copy(update={"files": refs})
-        body = json.dumps(whole.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        (part / EVIDENCE).write_text(body + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
+        body = about.model_copy(update={"files": refs}).model_dump(mode="json")
+        text = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        (part / EVIDENCE).write_text(text + "\n", encoding="utf-8")
+        whole = read_evidence(part)  # what nobody could read is not written
+        if whole_path.exists():
+            whole_path.rmdir()
+        part.rename(whole_path)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error}): choose another place") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return whole
+
+
+def _check_free(out: Path) -> None:
+    try:
+        taken = out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir())))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be looked into ({error.strerror}): choose another place") from None
+    if taken:
+        raise UserError(f"{out}: is there already: choose another name, or remove it")
 
 
 def read_evidence(folder: Path) -> Evidence:
@@ -158,8 +257,10 @@ def read_evidence(folder: Path) -> Evidence:
         UserError: not an evidence folder, or not what it must be; one line with the field's name.
     """
     path = folder / EVIDENCE
-    if not path.is_file():
-        raise UserError(f"{folder}: is no evidence: no {EVIDENCE} in it")
+    if path.is_symlink() or not path.is_file():
+        raise UserError(f"{folder}: is no evidence: {'a link stands for' if path.is_symlink() else 'no'} {EVIDENCE} in it")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise UserError(f"{path}: {size} bytes, it may have {MAX_BYTES}")
     try:
         text = read_limited(path, MAX_BYTES).decode()
         strict_json(text)
@@ -167,13 +268,18 @@ def read_evidence(folder: Path) -> Evidence:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(step)[:80] for step in first["loc"])
-        raise UserError(f"{path}: {place}: {' '.join(first['msg'].removeprefix('Value error, ').split())[:200]}") from None
+        raise UserError(f"{path}: {_line(place)}: {_line(first['msg'].removeprefix('Value error, '))}") from None
     except ValueError as error:
-        raise UserError(f"{path}: not valid JSON: {' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{path}: not valid JSON: {_line(str(error))}") from None
 
 
-def odd_files(folder: Path, evidence: Evidence) -> dict[str, str]:
-    """What does not agree with the digests: path → "missing", "changed", "a link" or "not listed"."""
+def _line(text: str) -> str:
+    """A reason as one short line without control characters: names in it are the writer's."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:200]
+
+
+def odd_files(folder: Path, evidence: Evidence, count: ByteCount | None = None) -> dict[str, str]:
+    """What does not agree with the digests: path → "missing", "changed", "a link" or "not listed". count: hears the bytes read."""
     found: dict[str, str] = {}
     for name, listed in evidence.files.items():
         path = folder / name
@@ -181,10 +287,10 @@ def odd_files(folder: Path, evidence: Evidence) -> dict[str, str]:
             found[name] = "a link"
         elif not path.is_file():
             found[name] = "missing"
-        elif path.stat().st_size != listed.bytes or file_digest(path) != listed.sha256:
+        elif path.stat().st_size != listed.bytes or file_digest(path, count) != listed.sha256:
             found[name] = "changed"
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
+        name = path.relative_to(folder).as_posix().encode(errors="replace").decode()
         if (path.is_symlink() or path.is_file()) and name != EVIDENCE and name not in evidence.files:
             found[name] = "not listed"
     return found

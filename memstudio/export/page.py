@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from memstudio.export.evidence import PAGE, PICTURES, Evidence
+from memstudio.export.evidence import NORMS, PAGE, PICTURES, SHARES, Evidence, Said
 from memstudio.facts.receipt import NAMES
 from memstudio.facts.statistics import Proportion
 
@@ -38,39 +38,45 @@ _HOW = (
 )
 _ROW, _LEFT, _WIDE = 28, 210, 380
 _MOST = 40
-SHARES, NORMS = "shares.svg", "norms.svg"
 
 
 def write_page(folder: Path, evidence: Evidence) -> None:
     """index.html and the pictures that it shows."""
-    pictures = folder / PICTURES
-    pictures.mkdir()
-    (pictures / SHARES).write_text(shares_picture(evidence.receipt), encoding="utf-8")
-    (pictures / NORMS).write_text(norms_picture(evidence.receipt), encoding="utf-8")
-    (folder / PAGE).write_text(page(evidence), encoding="utf-8")
+    (folder / PICTURES).mkdir()
+    for name, raw in drawn(evidence).items():
+        (folder / name).write_bytes(raw)
+
+
+def drawn(evidence: Evidence) -> dict[str, bytes]:
+    """Page and pictures by path: the same evidence gives the same bytes, whatever files it lists."""
+    receipt = evidence.receipt.model_dump(mode="json")
+    found = {PAGE: page(evidence), f"{PICTURES}/{SHARES}": shares_picture(receipt), f"{PICTURES}/{NORMS}": norms_picture(receipt)}
+    return {name: text.encode() for name, text in found.items()}
 
 
 def page(evidence: Evidence) -> str:
     """The page as HTML."""
-    receipt, bank = evidence.receipt, evidence.bank
+    receipt, bank = evidence.receipt.model_dump(mode="json"), evidence.bank
     shares = [(name.replace("_", " "), *_counted(receipt, name)) for name in NAMES]
     steps = [(step.number, step.title, _shares(step.shares), "; ".join(step.broken) and f"{'; '.join(step.broken)}: {step.reason}")
              for step in evidence.revisions]  # fmt: skip
     prompts = [(asked.prompt, asked.before.text, asked.after.text) for asked in evidence.prompts]
+    tokens = [(asked.prompt, _tokens(asked.before), _tokens(asked.after)) for asked in evidence.prompts]
     gone = [(row.fact[:12] + "…", *(f"{p:.4f}" for p in (row.alone, row.before, row.after, row.limit))) for row in evidence.taken_down]
     parts = [
         f"<h1>What was changed in {escape(bank.name)}</h1>",
         f'<p class="soft">Bank {escape(bank.digest)}, revision {evidence.revision} of a study of it; {_HOW}</p>',
         f'<p><img src="{PICTURES}/{SHARES}" alt="Shares with their intervals"></p>',
         _table("What it did", ("", "share", "count", "95% interval", "protocol"), shares),
-        _table("Revisions", ("number", "what", "as measured then", "went on against the gate"), steps),
+        _table("Revisions", ("number", "what", "as measured then (not checked again)", "went on against the gate"), steps),
         _table("Prompts", ("prompt", "before", "after"), prompts),
+        _table("Likeliest next tokens, with the natural logarithm of p", ("prompt", "before", "after"), tokens),
         _table("Edited facts", ("prompt", "before", "after"), _answers(receipt.get("answers"))),
         _table("Answers beside them that changed", ("prompt", "before", "after"), _answers(receipt.get("changed"))),
         _table("Taken down, by digest", ("fact", "p without memory", "p before", "p after", "limit"), gone),
         f'<h2>Blocks</h2><p><img src="{PICTURES}/{NORMS}" alt="Norm of the difference of each changed block"></p>',
         _table("Measured with", ("", ""), [(name, value) for name, value in evidence.environment.model_dump().items()]),
-        f"<h2>Check it</h2><pre>{escape(chr(10).join(evidence.commands))}</pre>",
+        f"<h2>Check it</h2><pre>{escape(chr(10).join(map(_text, evidence.commands)))}</pre>",
     ]
     title = f"Evidence: {escape(bank.name)}, revision {evidence.revision}"
     return (
@@ -105,21 +111,21 @@ def shares_picture(receipt: Mapping[str, Any]) -> str:
 
 
 def norms_picture(receipt: Mapping[str, Any]) -> str:
-    """The norm of the difference of each changed block as a bar, the largest first, as SVG."""
+    """The norm of the difference of each changed block as a bar, level by level and the largest first, as SVG."""
     found = receipt.get("digests")
     rows = [row for row in found if isinstance(row, dict) and isinstance(row.get("norm"), int | float)] if isinstance(found, list) else []
-    rows = sorted(rows, key=lambda row: -row["norm"])
+    left = len(rows) - _MOST
+    rows = sorted(sorted(rows, key=lambda row: -row["norm"])[:_MOST], key=lambda row: (_level(row), -row["norm"]))
     most = max((row["norm"] for row in rows), default=0) or 1
     body = []
-    for number, row in enumerate(rows[:_MOST]):
+    for number, row in enumerate(rows):
         y = _ROW * number + 8
         body.append(
             f'<text x="{_LEFT - 12}" y="{y + 14}" text-anchor="end">{escape(str(row.get("cluster"))[:20])}</text>'
             f'<rect class="mark" stroke="none" x="{_LEFT}" y="{y + 3}" width="{max(1, row["norm"] / most * _WIDE):.1f}" height="14"/>'
             f'<text class="soft" x="{_LEFT + _WIDE + 16}" y="{y + 14}">{row["norm"]:.4g}</text>'
         )
-    left = len(rows) - _MOST
-    foot = _ROW * min(len(rows), _MOST) + 24
+    foot = _ROW * len(rows) + 24
     words = f"and {left} more blocks" if left > 0 else "L2 norm of the difference, in float32" if rows else "no block was measured"
     body.append(f'<text class="soft" x="{_LEFT}" y="{foot}">{words}</text>')
     return _SVG.format(height=foot + 10, label="Norm of the difference of each changed block", body="\n".join(body))
@@ -146,7 +152,15 @@ def _counted(receipt: Mapping[str, Any], name: str) -> tuple[str, str, str, str]
 
 
 def _shares(shares: Mapping[str, tuple[int, int]]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {k} of {n}" for name, (k, n) in shares.items()) or "not measured"
+    return ", ".join(f"{name.replace('_', ' ')} {k} of {n}" for name, (k, n) in sorted(shares.items())) or "not measured"
+
+
+def _level(row: Mapping[str, Any]) -> int:
+    return int(str(row["cluster"]).partition("/")[0])
+
+
+def _tokens(said: Said) -> str:
+    return ", ".join(f"“{likely.text}” {likely.logprob:.3f}" for likely in said.top)
 
 
 def _answers(rows: object) -> list[tuple[str, ...]]:

@@ -29,7 +29,7 @@ def test_what_was_written_is_verified_and_a_lie_gives_status_1(shell: Shell, tin
     lied = shell("verify", out, "--bank", tiny_bank)
     assert lied.status == 1
     assert "NOT agreed" in lied.out
-    assert f"{said.json['count'] - 1} of {said.json['count']} figures agree" in lied.out
+    assert f"{said.json['count'] - 2} of {said.json['count']} figures agree" in lied.out, "the lie, and the page that does not tell it"
 
 
 def test_bad_input_is_one_line_and_status_2(shell: Shell, tiny_bank: Path, out: Path, tmp_path: Path) -> None:
@@ -37,6 +37,8 @@ def test_bad_input_is_one_line_and_status_2(shell: Shell, tiny_bank: Path, out: 
     for words in (
         ("evidence", tiny_bank, tmp_path / "new", "--study", tmp_path / "none"),
         ("evidence", study, out),
+        ("evidence", study, tmp_path / "new", "--revisions", "7"),
+        ("evidence", study, tmp_path / "new", "--prompt", " "),
         ("verify", tmp_path, "--bank", tiny_bank),
         ("verify", out, "--bank", study),
         ("verify", out, "--bank", make_bank(tmp_path / "other", seed=1)),

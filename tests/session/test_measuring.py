@@ -11,6 +11,7 @@ from torch import Tensor
 
 from memstudio.bank.block import block_digest
 from memstudio.bank.values import Change, ClusterId
+from memstudio.editing.erase import Erase
 from memstudio.editing.prune import Prune
 from memstudio.editing.rewrite import Rewrite
 from memstudio.editing.scale import Scale
@@ -135,6 +136,35 @@ def test_every_share_is_what_running_the_prompts_one_by_one_gives(session: Sessi
     follows = [said(session, revision.id, probe.prompt) == "13" for probe in fact.portability]
     assert (counts["portability"]["k"], counts["portability"]["n"]) == (sum(follows), 2)
     assert receipt["outside_identical"] == 1.0
+
+
+def test_generalization_is_over_the_withheld_phrasings_that_were_answered_rightly_before(session: Session) -> None:
+    withheld = ("What number is gold?", "Tell me the atomic number of gold", "Which element is heavy?", "gold ring")
+    known = session.request(PROMPT, "13").fact
+    answered = {text: said(session, 0, text) for text in withheld}
+    fact = dataclasses.replace(known, held_out=withheld, expected=answered[withheld[0]], aliases=(answered[withheld[1]],))
+    receipt = (revision := session.apply(Update((fact,)), measure=True)).receipt
+    right = [text for text in withheld if answered[text] in (answered[withheld[0]], answered[withheld[1]])]
+    changed = {change.cluster for change in revision.changes}
+    reached = [text for text in right if changed & set(session.routes([text])[0])]
+    for name, texts in (("generalization", right), ("generalization_reached", reached)):
+        now = [said(session, revision.id, text) == "13" for text in texts]
+        counts = receipt["proportions"].get(name, {"k": 0, "n": 0})
+        assert (counts["k"], counts["n"]) == (sum(now), len(texts))
+        assert receipt[name] == (sum(now) / len(now) if now else "not measured")
+    assert receipt["proportions"]["generalization"]["n"] >= 2
+
+
+def test_an_erasure_is_reliable_where_the_old_answer_is_gone(session: Session) -> None:
+    fact = session.request(PROMPT, "13").fact
+    taught = session.apply(Update((fact,)))
+    erased = session.apply(Erase((dataclasses.replace(fact, expected="13", target=""),)), measure=True)
+    texts = [text for _, text in prompts_of(fact)]
+    assert "13" in {said(session, taught.id, text) for text in texts}
+    gone = [said(session, erased.id, text) != "13" for text in texts]
+    counts = erased.receipt["proportions"]["reliability"]
+    assert (counts["k"], counts["n"]) == (sum(gone), len(texts))
+    assert erased.receipt["generalization"] == "not measured"
 
 
 def test_digests_and_norms_are_those_of_the_rows(session: Session, updated: tuple[Fact, Revision]) -> None:
