@@ -136,7 +136,7 @@ def _payload(found: "Comparison", a: str, b: str, max_lost: int, ok: bool) -> di
         },
         "phrasings_turned": [turned for turned in found.turned if turned.phrasing != "prompt"],
         "unmatched": found.unmatched,
-        "reused": found.reused,
+        "same": found.same,
         "blocks": found.blocks,
         "seconds": found.seconds,
     }
@@ -152,6 +152,8 @@ def _show(found: "Comparison", a: str, b: str, max_lost: int) -> None:
     ]
     columns = ("", "A", "95% interval", "B", "95% interval", "n", "gained", "lost", "p (exact McNemar)")
     show.table("right answers", columns, rows, right=range(1, 9))
+    if found.same:
+        show.say(f"{found.same:,} more prompts fetch the same blocks in both: their answers cannot differ, and they were not asked")
     if found.blocks:
         blocks = [(block.cluster, _short(block.before), _short(block.after), block.norm) for block in found.blocks]
         show.table("blocks", ("block", "A", "B", "difference (L2)"), blocks, right=(3,))

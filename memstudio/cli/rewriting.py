@@ -143,9 +143,7 @@ def erase(
     carry_out(bank, "erase", make, asked, lines)
 
 
-def _request(
-    session: "Session", prompt: str, target: str, phrasings: list[str] | None, subject: str | None, lines: list[str]
-) -> "Fact":
+def _request(session: "Session", prompt: str, target: str, phrasings: list[str] | None, subject: str | None, lines: list[str]) -> "Fact":
     """The fact that is meant; where its phrasings were drafted, `lines` say which, so that they can be changed."""
     loaded(session)
     found = session.request(prompt, target, phrasings=phrasings, subject=subject)

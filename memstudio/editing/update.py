@@ -113,4 +113,3 @@ def _require_block(desk: Desk, fact: Fact, paths: Sequence[Path]) -> None:
     if all(deepest_block(desk.bank, desk.overlay, path) is None for path in paths):
         names = " › ".join(map(str, paths[0])) or "nothing"
         raise UserError(f"“{fact.prompt:.80}”: its route ({names}) has no block that could be written; restore one first")
-

@@ -16,6 +16,8 @@ from memstudio.facts.statistics import NOT_MEASURED, Proportion, proportion
 
 Role = Literal["taught", "withheld", "resident", "portability"]
 LISTED = 256
+ROOM = 24
+"""An answer is at most so many tokens."""
 NAMES = ("reliability", "generalization", "generalization_reached", "locality", "portability", "outside_identical")
 _PROTOCOL = {
     "reliability": "the edited prompts and the phrasings that the editor saw, answered as wanted",
@@ -111,7 +113,7 @@ def make_receipt(
         "residents": residents,
         "digests": [{"cluster": d.cluster, "before": d.before, "after": d.after, "norm": d.norm} for d in differences[:LISTED]],
         "seconds": dict(seconds),
-        "protocol": f"free greedy generation up to the first full stop or line end{sampled}",
+        "protocol": f"free greedy generation up to the first full stop or line end, at most {ROOM} tokens{sampled}",
         "measured": True,
     }
 

@@ -65,8 +65,8 @@ class Comparison:
     """Two runs of the same facts; `guessable` ones are left out.
 
     facts: paired by main prompt. phrasings: the same for `trained` phrasings beside it and for `held_out` ones. turned: every prompt that
-    is answered otherwise, in the order of the first run. unmatched: prompts that only one of the two answered. reused: prompts that were
-    answered once because both fetch the same blocks. blocks: where the two are revisions of one study.
+    is answered otherwise, in the order of the first run. unmatched: prompts that only one of the two answered. same: prompts that were
+    not asked because both fetch the same blocks. blocks: where the two are revisions of one study.
     """
 
     a: int
@@ -75,7 +75,7 @@ class Comparison:
     phrasings: dict[str, Paired]
     turned: tuple[Turned, ...]
     unmatched: int = 0
-    reused: int = 0
+    same: int = 0
     blocks: tuple[BlockDifference, ...] = ()
     seconds: float = 0.0
 
@@ -127,7 +127,7 @@ def compare_revisions(session: Session, a: int, b: int, facts: Sequence[Fact] | 
     """Compare two revisions of a session's study: blocks and by how much, facts gained, lost and changed, and where the answers part.
 
     facts: None takes the bank's own; a bank without any is compared by its blocks alone. Prompts whose fetched blocks are the same under
-    both are answered once, so that they cannot differ.
+    both cannot be answered otherwise; they are counted as `same` and not asked, so that it costs what was changed and not the bank.
 
     Raises:
         UserError: there is no such revision, or given facts hold none with an expected answer.
@@ -141,22 +141,15 @@ def compare_revisions(session: Session, a: int, b: int, facts: Sequence[Fact] | 
     if not given and facts is None:
         return Comparison(a, b, Paired(0, 0, 0, 0), {}, (), blocks=blocks, seconds=time.perf_counter() - start)
     prompts = prompts_for(session, answerable(session, given, how))
-    parted = [
-        number
-        for number, prompt in enumerate(prompts)
-        if fetches(session, prompt.route, how, one) != fetches(session, prompt.route, how, other)
-    ]
-    texts = answered(session, prompts, how, one, work)
-    again = answered(session, [prompts[number] for number in parted], how, other, work, done=len(prompts))
-    before = [row_of(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
-    after = list(before)
-    for number, text in zip(parted, again, strict=True):
-        after[number] = row_of(prompts[number], text)
+    parted = [p for p in prompts if fetches(session, p.route, how, one) != fetches(session, p.route, how, other)]
+    before = [row_of(prompt, text) for prompt, text in zip(parted, answered(session, parted, how, one, work), strict=True)]
+    texts = answered(session, parted, how, other, work, done=len(parted))
+    after = [row_of(prompt, text) for prompt, text in zip(parted, texts, strict=True)]
     found = compare_scores(_scores(before, a), _scores(after, b))
     return dataclasses.replace(
         found,
         turned=tuple(with_parting(session.running.anchor, turned) for turned in found.turned),
-        reused=len(prompts) - len(parted),
+        same=len(prompts) - len(parted),
         blocks=blocks,
         seconds=time.perf_counter() - start,
     )

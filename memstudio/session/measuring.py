@@ -21,7 +21,7 @@ from memstudio.editing.erase import Erase, all_facts
 from memstudio.editing.plan import Edit, Plan
 from memstudio.editing.reach import Path
 from memstudio.facts.read import prompts_of
-from memstudio.facts.receipt import Difference, Measured, Role, make_receipt
+from memstudio.facts.receipt import ROOM, Difference, Measured, Role, make_receipt
 from memstudio.facts.statistics import Proportion, proportion
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from memstudio.session.session import Session
 
 SAMPLE, OUTSIDE, SEED = 256, 8, 0
-_BATCH, _ROOM = 256, 24
+_BATCH = 256
 _BLOCKS = 256
 
 
@@ -120,9 +120,7 @@ def _asked_for(session: Session, edit: Edit) -> list[Fact]:
     return list(edit.facts)
 
 
-def _receipt(
-    session: Session, states: _States, facts: Sequence[Fact], edit_seconds: float, job: Job, limit: int | None
-) -> dict[str, Any]:
+def _receipt(session: Session, states: _States, facts: Sequence[Fact], edit_seconds: float, job: Job, limit: int | None) -> dict[str, Any]:
     start = time.perf_counter()
     with session.with_blobs(states.tensors):
         asks = _about(session, states, facts)
@@ -148,7 +146,7 @@ def _alone(session: Session, asks: Sequence[_Ask]) -> dict[str, str]:
         return {}
     arm = session.running.spare
     arm.fetch(NOTHING, {}, session.blob)
-    return dict(zip(texts, greedy_answers(arm.attached, [session.running.encode(text) for text in texts], _ROOM), strict=True))
+    return dict(zip(texts, greedy_answers(arm.attached, [session.running.encode(text) for text in texts], ROOM), strict=True))
 
 
 def _about(session: Session, states: _States, facts: Sequence[Fact]) -> list[_Ask]:
@@ -228,7 +226,7 @@ def _answered(session: Session, states: _States, asks: Sequence[_Ask], job: Job)
         for start in range(0, len(ordered), _BATCH):
             part = ordered[start : start + _BATCH]
             arm.fetch(Wish("fetched", part[0][1]), part[0][2], session.blob)
-            texts = greedy_answers(arm.attached, [session.running.encode(text) for text, _, _ in part], _ROOM)
+            texts = greedy_answers(arm.attached, [session.running.encode(text) for text, _, _ in part], ROOM)
             found |= {(fetched, text): answer for (text, _, _), answer in zip(part, texts, strict=True)}
             done += len(part)
             job.progress(done, total)

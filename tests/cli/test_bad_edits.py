@@ -192,9 +192,7 @@ def test_a_bank_without_blocks_has_nothing_to_write_to(shell: Shell, tmp_path: P
     assert not (tmp_path / "new").exists()
 
 
-def test_ctrl_c_in_a_batch_leaves_the_study_as_it_was(
-    shell: Shell, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_in_a_batch_leaves_the_study_as_it_was(shell: Shell, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "facts.jsonl").write_text("\n".join(json.dumps({"prompt": p, "target": t}) for p, t in ((PROMPT, "13"), (IRON, "47"))))
     before, breaths, breathe = state(study), [], Job.breathe
 

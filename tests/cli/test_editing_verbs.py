@@ -4,10 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 
-from memstudio.session import open_session
 from tests.cli.conftest import Shell, one_line, state
 
 PROMPT = "The atomic number of gold is"

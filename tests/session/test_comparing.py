@@ -11,6 +11,7 @@ from memstudio.bank.values import ClusterId
 from memstudio.editing.prune import Prune
 from memstudio.editing.scale import Scale
 from memstudio.errors import UserError
+from memstudio.facts.read import prompts_of
 from memstudio.facts.values import Fact, Scores
 from memstudio.jobs import Job
 from memstudio.session import Session
@@ -36,15 +37,21 @@ def scored(session: Session, facts: list[Fact], revision: int) -> Scores:
     return score(session, facts, memory="fetched", levels=None, hide=hide, hide_best=None, revision=revision, job=job, room=ROOM)
 
 
+def prompts(facts: list[Fact]) -> list[str]:
+    return [text for fact in facts for _, text in prompts_of(fact)]
+
+
 def test_what_turned_is_what_scoring_each_revision_gives(session: Session, known: list[Fact]) -> None:
     session.apply(Scale((TOPS[0], ClusterId(2, 4)), 0.0))
     found = session.compare(0, 1, known)
     apart = compare_scores(*(scored(session, known, revision) for revision in (0, 1)))
-    assert found.facts == apart.facts
-    assert found.phrasings == apart.phrasings
+    for kind, whole in (("facts", apart.facts), *apart.phrasings.items()):
+        part = found.facts if kind == "facts" else found.phrasings[kind]
+        assert (part.gained, part.lost, part.p) == (whole.gained, whole.lost, whole.p)
+    assert found.facts.n + sum(part.n for part in found.phrasings.values()) + found.same == len(prompts(known))
     assert [(one.turn, one.fact, one.prompt) for one in found.turned] == [(one.turn, one.fact, one.prompt) for one in apart.turned]
     assert found.lost
-    assert 0 < found.reused < 30
+    assert 0 < found.same < 30
     assert {block.cluster for block in found.blocks} == {TOPS[0], ClusterId(2, 4)}
     assert all(block.norm > 0 for block in found.blocks)
 
@@ -78,7 +85,7 @@ def test_a_revision_and_itself_do_not_differ(session: Session) -> None:
     session.apply(Prune(TOPS))
     found = session.compare(1, 1)
     assert (found.turned, found.blocks, found.facts.gained, found.facts.lost) == ((), (), 0, 0)
-    assert found.reused == 30
+    assert found.same == 30
     with pytest.raises(UserError, match="9"):
         session.compare(0, 9)
 

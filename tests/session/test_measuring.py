@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from memstudio.anchor.values import Sampling
 from memstudio.bank.block import block_digest
 from memstudio.bank.values import Change, ClusterId
 from memstudio.editing.erase import Erase
@@ -37,7 +38,7 @@ def residents(session: Session) -> dict[str, tuple[ClusterId, ...]]:
 def said(session: Session, revision: int, text: str) -> str:
     """What a prompt is answered with at a revision, run by itself."""
     session.checkout(revision)
-    return answer_of(session.run(text).text).casefold()
+    return answer_of(session.run(text, sampling=Sampling(max_tokens=24)).text).casefold()
 
 
 def noisy(session: Session, cluster: ClusterId, seed: int) -> Tensor:
@@ -101,11 +102,17 @@ def test_planted_damage_is_flagged_and_a_no_op_is_not(session: Session) -> None:
 
 
 @pytest.mark.slow
-def test_planted_damage_is_flagged_99_times_in_100_and_a_no_op_never(session: Session) -> None:
+def test_planted_damage_is_flagged_99_times_in_100(session: Session) -> None:
     real, flagged = damage(session, 100)
     print(f"planted damage flagged {flagged} of {real}")
     assert flagged >= 99
-    assert no_ops(session, 100) == 0
+
+
+@pytest.mark.slow
+def test_a_no_op_is_flagged_0_times_in_100(session: Session) -> None:
+    flagged = no_ops(session, 100)
+    print(f"a no-op flagged {flagged} of 100")
+    assert flagged == 0
 
 
 @pytest.fixture

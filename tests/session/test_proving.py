@@ -181,17 +181,20 @@ def test_what_was_taken_down_is_in_no_file_and_still_checked(
     opens: OpenSession, tmp_path: Path, checks: Callable[..., list[Figure]]
 ) -> None:
     session = opens(study=tmp_path / "study")
-    fact = session.request(PROMPT, "4747").fact
+    fact = session.request(PROMPT, "light").fact
     session.apply(Update((fact,), method="closed-form"))
     session.apply(Update((session.request(IRON, "13").fact,), method="closed-form"))
-    erased = dataclasses.replace(fact, expected="4747", target="")
+    erased = dataclasses.replace(fact, expected="light", target="")
     session.apply(Erase((erased,), method="dampen"), measure=True)
     with pytest.raises(UserError, match="was taken down"):
         gather(session, tmp_path / "out", prompts=[PROMPT])
     evidence = gather(session, tmp_path / "out")
     everything = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
-    for text in ("4747", PROMPT, *fact.phrasings):
+    for text in (PROMPT, *fact.phrasings):
         assert text.encode() not in everything
+    for name in ("facts.jsonl", "changes.patch/patch.json"):
+        assert b"light" not in (tmp_path / "out" / name).read_bytes()
+    assert "light" not in [row.target for row in evidence.receipt.answers]
     assert IRON.encode() in everything
     assert [row.fact for row in evidence.taken_down] == [fact_digest(erased)]
     without = {figure.name: figure for figure in checks(tmp_path / "out")}
@@ -202,7 +205,7 @@ def test_what_was_taken_down_is_in_no_file_and_still_checked(
 
 def test_what_was_taken_down_stays_away_though_it_was_taught_again(opens: OpenSession, tmp_path: Path) -> None:
     session = opens(study=tmp_path / "study")
-    fact = session.request(PROMPT, "4747").fact
+    fact = session.request(PROMPT, "light").fact
     session.apply(Erase((dataclasses.replace(fact, target=""),), method="dampen"))
     session.apply(Update((dataclasses.replace(fact, id="by another name"),), method="closed-form"))
     session.apply(Update((session.request(IRON, "13").fact,), method="closed-form"))
@@ -211,10 +214,13 @@ def test_what_was_taken_down_stays_away_though_it_was_taught_again(opens: OpenSe
     for text in (PROMPT, f"  {PROMPT.upper()}", fact.phrasings[0]):
         with pytest.raises(UserError, match="was taken down"):
             gather(session, tmp_path / "out", prompts=[text])
-    gather(session, tmp_path / "out")
+    evidence = gather(session, tmp_path / "out")
     everything = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
-    for text in ("4747", PROMPT, *fact.phrasings):
+    for text in (PROMPT, *fact.phrasings):
         assert text.encode() not in everything
+    for name in ("facts.jsonl", "changes.patch/patch.json"):
+        assert b"light" not in (tmp_path / "out" / name).read_bytes()
+    assert "light" not in [row.target for row in evidence.receipt.answers]
     assert IRON.encode() in everything
     assert str(tmp_path).encode() not in everything, "no path of this machine either"
 

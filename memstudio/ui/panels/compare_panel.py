@@ -283,11 +283,12 @@ def compared_line(found: "Comparison") -> str:
     facts = found.facts
     head = f"Revision {found.a} → {found.b}: {counted(len(found.blocks), 'block')} differ{'s' if len(found.blocks) == 1 else ''}"
     if not facts.n:
-        return f"{head}. The bank brings no facts to ask."
+        return f"{head}. No fact fetches a changed block." if found.same else f"{head}. The bank brings no facts to ask."
     before, after = facts.before.share, facts.after.share
     share = f"{100 * before:.1f} % → {100 * after:.1f} % right" if before is not None and after is not None else "not measured"
     p = f", p = {facts.p:.2g}" if facts.p is not None and (facts.gained or facts.lost) else ""
-    return f"{head}; of {facts.n:,} facts {facts.gained:,} gained, {facts.lost:,} lost, {len(found.changed):,} changed. {share}{p}."
+    turned = f"{facts.gained:,} gained, {facts.lost:,} lost, {len(found.changed):,} changed"
+    return f"{head}; of {facts.n:,} facts there {turned}. {share}{p}."
 
 
 def compared_tip(found: "Comparison") -> str:
@@ -296,5 +297,5 @@ def compared_tip(found: "Comparison") -> str:
     for name, shares in (("before", found.facts.before), ("after", found.facts.after)):
         if shares.share is not None and shares.low is not None and shares.high is not None:
             lines.append(f"{name}: {shares.k:,} of {shares.n:,} right, 95% {100 * shares.low:.1f} to {100 * shares.high:.1f} %")
-    lines.append(f"{found.reused:,} prompts fetch the same blocks under both and were answered once. {found.seconds:.1f} s")
+    lines.append(f"{found.same:,} prompts fetch the same blocks under both, so nothing changes for them. {found.seconds:.1f} s")
     return "\n".join(lines)

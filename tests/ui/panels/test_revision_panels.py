@@ -37,7 +37,7 @@ def turned(turn: str, before: str, after: str, prompt: str = "The number of gold
 def compared(a: int = 1, b: int = 2) -> Compared:
     rows = (turned("lost", "79 it is", "47 it is"), turned("gained", "1 x", "79 x"), turned("changed", "3 a b", "3 a c", "Tin is", 2))
     block = BlockDifference(ClusterId(2, 1), BASE, PRUNED, 1.25)
-    comparison = Comparison(a, b, Paired(1, 1, 7, 3), {}, tuple(each.turned for each in rows), blocks=(block,), reused=5, seconds=0.5)
+    comparison = Comparison(a, b, Paired(1, 1, 7, 3), {}, tuple(each.turned for each in rows), blocks=(block,), same=5, seconds=0.5)
     return Compared(comparison, rows)
 
 
@@ -96,7 +96,8 @@ def test_a_comparison_lists_its_prompts_and_blocks_and_counts_each_turn(compare:
     compare.show_compared(compared())
     assert compare.model.rowCount() == 3
     assert [compare.turn.itemText(at) for at in range(4)] == ["All (3)", "Gained (1)", "Lost (1)", "Changed (1)"]
-    assert compare.line.text() == "Revision 1 → 2: 1 block differs; of 12 facts 1 gained, 1 lost, 1 changed. 66.7 % → 66.7 % right, p = 1."
+    said = "Revision 1 → 2: 1 block differs; of 12 facts there 1 gained, 1 lost, 1 changed. 66.7 % → 66.7 % right, p = 1."
+    assert compare.line.text() == said
     block = compare.blocks.topLevelItem(0)
     assert [block.text(at) for at in range(4)] == ["2/1", "as shipped", "pruned", "1.25"]
     compare.turn.setCurrentIndex(2)
