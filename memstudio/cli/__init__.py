@@ -99,4 +99,4 @@ def _help_for(words: list[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))

@@ -65,7 +65,7 @@ class PatchedRevision(_Part):
 
     @field_validator("verb", "title")
     @classmethod
-    def _printable(cls, text: str) -> str:
+    def _is_printable(cls, text: str) -> str:
         if not text.isprintable():
             raise ValueError("holds control characters")
         return text
@@ -115,8 +115,8 @@ def bank_ref(bank: Bank) -> BankRef:
 def patched(revision: Revision) -> PatchedRevision:
     """A revision as a patch keeps it."""
     return PatchedRevision(
-        verb=revision.verb,
-        title=revision.title,
+        verb=_printable(revision.verb),
+        title=_printable(revision.title),
         changes=tuple(
             ChangedBlock(cluster=str(change.cluster), before=_state(change.before), after=_state(change.after))
             for change in revision.changes
@@ -167,3 +167,8 @@ def read_manifest(path: Path) -> PatchManifest:
 
 def _state(state: BlockState) -> State:
     return State(source=state.source, scale=float(state.scale))
+
+
+def _printable(text: str) -> str:
+    """A title of a study that anybody may have made, as a manifest takes it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:2000]

@@ -131,13 +131,20 @@ def test_what_was_purged_is_not_exported_but_comes_back_with_a_patch(author: Ses
 
 def test_a_patch_tells_nothing_of_a_fact_that_was_taken_down_later(opens: OpenSession, tmp_path: Path) -> None:
     session = opens()
-    fact = session.request(TEXT, "4747").fact
+    fact = session.request(TEXT, "light").fact
     told = session.apply(Update((fact,), method="closed-form"))
-    assert "4747" in told.title
-    session.apply(Erase((replace(fact, expected="4747", target=""),), method="dampen"))
+    assert "light" in told.title
+    session.apply(Erase((replace(fact, expected="light", target=""),), method="dampen"))
     export_patch(session, tmp_path / "gold.patch")
     files = b"".join(path.read_bytes() for path in (tmp_path / "gold.patch").iterdir())
-    assert b"4747" not in files
+    assert b"light" not in files
     assert TEXT.encode() not in files
     export_patch(session, tmp_path / "before.patch", [told.id])
-    assert b"4747" in (tmp_path / "before.patch" / "patch.json").read_bytes()
+    assert b"light" in (tmp_path / "before.patch" / "patch.json").read_bytes()
+
+
+def test_a_title_with_control_characters_makes_a_patch_all_the_same(opens: OpenSession, tmp_path: Path) -> None:
+    session = opens()
+    session.commit("prune", "one\nline \x1b[2J", session.plan(Prune((SILVER,))).changes)
+    export_patch(session, tmp_path / "odd.patch")
+    assert plan_patch(opens(study=tmp_path / "theirs"), tmp_path / "odd.patch").blocks == 1
