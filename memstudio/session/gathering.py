@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import shlex
 from collections.abc import Sequence
@@ -10,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memstudio.bank.values import BASE, Change
-from memstudio.editing.erase import Erase, all_facts, document_of
-from memstudio.editing.kinds import edit_from_json
 from memstudio.errors import UserError
 from memstudio.export.evidence import FACTS, LINE, PATCH, Asked, Evidence, Step, write_evidence
 from memstudio.export.manifest import bank_ref
@@ -19,18 +16,17 @@ from memstudio.export.page import counted, write_page
 from memstudio.export.patch import write_patch
 from memstudio.export.silence import WITHHELD, Gone
 from memstudio.facts.receipt import NAMES
-from memstudio.facts.values import Fact
 from memstudio.facts.write import write_facts
 from memstudio.jobs import Job
 from memstudio.session.measuring import SAMPLE, SEED, measure_states
-from memstudio.session.patching import requests_of, silenced
+from memstudio.session.patching import requests_of, taken_down, told
 from memstudio.session.proving import ask, environment, what_is_left_of, without
 
 if TYPE_CHECKING:
     from memstudio.history.values import Revision
     from memstudio.session.session import Session
 
-_PROMPTS, _TITLE = 8, 2000
+_PROMPTS = 8
 
 
 def gather(
@@ -51,15 +47,16 @@ def gather(
     """
     work = job or Job("evidence")
     steps = _steps(session, revisions)
-    updated, gone = _subjects(session, steps)
+    gone = taken_down(session, steps)
+    updated = gone.without(list({fact.id: fact for revision in steps for fact in requests_of(revision) if fact.target}.values()))
     for text in prompts:
         if gone.told_in(text):
             raise UserError(f"“{text:.80}”: was taken down, and evidence does not name it; leave it out")
     asked = list(dict.fromkeys(prompts)) or list(dict.fromkeys(fact.prompt for fact in updated))[:_PROMPTS]
 
     def fill(folder: Path) -> dict[str, Any]:
-        told = [_told(revision, gone) for revision in silenced(steps)]
-        changes = write_patch(folder / PATCH, session.bank, told, session.blob)
+        named = [told(revision, gone) for revision in steps]
+        changes = write_patch(folder / PATCH, session.bank, named, session.blob)
         _check_start(session, changes)
         if updated:
             write_facts(folder / FACTS, updated)
@@ -67,8 +64,8 @@ def gather(
         return {
             "bank": bank_ref(session.bank),
             "environment": environment(session),
-            "revision": told[-1].id,
-            "revisions": tuple(_step(revision, gone) for revision in told),
+            "revision": named[-1].id,
+            "revisions": tuple(_step(revision, gone) for revision in named),
             "commands": (_made_with(revisions, prompts), "memstudio verify OUT --bank BANK", f"memstudio apply BANK OUT/{PATCH}"),
             "seeds": {"co-resident sample": SEED, "greedy decoding": 0},
             "sample": SAMPLE,
@@ -111,39 +108,12 @@ def _check_start(session: Session, changes: Sequence[Change]) -> None:
             )
 
 
-def _told(revision: Revision, gone: Gone) -> Revision:
-    """The revision under a title that a patch can have, and that tells of nothing which was taken down."""
-    named = gone.ids & {str(fact["id"]) for fact in requests_of(revision)} and revision.verb != Erase.verb
-    withheld = named or gone.told_in(revision.title)
-    title = f"{revision.verb}, {WITHHELD}" if withheld else "".join(letter if letter.isprintable() else " " for letter in revision.title)
-    return dataclasses.replace(revision, title=title[:_TITLE])
-
-
 def _made_with(revisions: Sequence[int] | None, prompts: Sequence[str]) -> str:
     """The command that made the folder; quoted for a POSIX shell."""
     words = ["memstudio", "evidence", "BANK", "OUT"]
     words += ["--revisions", ",".join(map(str, revisions))] if revisions else []
     line = " ".join((*words, *(word for text in prompts for word in ("--prompt", shlex.quote(text)))))
     return line if len(line) <= LINE else f"{line[: LINE - 1]}…"
-
-
-def _subjects(session: Session, steps: Sequence[Revision]) -> tuple[list[Fact], Gone]:
-    """The facts that were updated, each with its last target, and what was taken down; what was once, stays so if it was taught again."""
-    updated: dict[str, Fact] = {}
-    erased: dict[str, Fact] = {}
-    documents: list[str] = []
-    for revision in steps:
-        kept = revision.receipt.get("edit")
-        if not isinstance(kept, dict):
-            continue
-        edit = edit_from_json(kept)
-        if isinstance(edit, Erase):
-            erased |= {fact.id: dataclasses.replace(fact, target="") for fact in all_facts(edit, session.bank, session.facts())}
-            documents += [document_of(session.bank, name)[0] for name in edit.documents]
-        else:
-            updated |= {fact.id: fact for fact in edit.facts}
-    gone = Gone(tuple(erased.values()), tuple(documents))
-    return gone.without(list(updated.values())), gone
 
 
 def _step(revision: Revision, gone: Gone) -> Step:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from memstudio.bank.values import BASE, BlockState, Change, ClusterId
+from memstudio.editing.erase import Erase, all_facts, document_of
+from memstudio.editing.kinds import edit_from_json
 from memstudio.errors import UserError
 from memstudio.export.patch import Patch, read_patch, write_patch
 from memstudio.export.patch_edit import ApplyPatch
+from memstudio.export.silence import WITHHELD, Gone
+from memstudio.facts.values import Fact
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:
@@ -27,40 +31,56 @@ def export_patch(session: Session, out: str | Path, revisions: Sequence[int] | N
         UserError: see `export.patch.write_patch`; a revision does not lead to the head, or a block of it was purged.
     """
     leading = [revision for revision in session.log() if revision.current and revision.id != 0]
+    chosen = leading
     if revisions is not None:
         known = {revision.id: revision for revision in leading}
         for number in revisions:
             if number not in known:
                 session.store.revision(number)  # says so where there is none
                 raise UserError(f"revision {number}: does not lead to revision {session.head}, where the study stands: go there first")
-        leading = [known[number] for number in sorted(set(revisions))]
-    return write_patch(Path(out), session.bank, silenced(leading), session.blob)
+        chosen = [known[number] for number in sorted(set(revisions))]
+    for revision in leading:
+        ids = {fact.id for fact in taken_down(session, [revision]).facts}
+        back = next((old.id for old in chosen if old.id < revision.id and ids & {fact.id for fact in requests_of(old)}), None)
+        if back is not None and revision not in chosen:
+            raise UserError(f"revision {back}: taught what revision {revision.id} took down: export that one with it")
+    gone = taken_down(session, leading)
+    return write_patch(Path(out), session.bank, [told(revision, gone) for revision in chosen], session.blob)
 
 
-def silenced(revisions: Sequence[Revision]) -> list[Revision]:
-    """The revisions, oldest first, with titles that tell nothing of a fact which a later one of them took down."""
-    found: list[Revision] = []
-    gone: set[str] = set()
-    for revision in reversed(revisions):
-        told = {fact["id"] for fact in requests_of(revision)}
-        found.append(replace(revision, title=f"{revision.verb}, taken down later") if told & gone else revision)
-        gone |= taken_down(revision)
-    return found[::-1]
+def requests_of(revision: Revision) -> tuple[Fact, ...]:
+    """The facts that a revision's edit was to change or erase; none for an edit of whole blocks.
 
-
-def taken_down(revision: Revision) -> set[str]:
-    """The ids of the facts that an erasure took down; a study may come from anybody, so nothing is taken for granted."""
-    figures = revision.receipt.get("figures")
-    named = figures.get("taken_down") if isinstance(figures, dict) else None
-    ids = named.get("facts") if isinstance(named, dict) else None
-    return {name for name in ids if isinstance(name, str)} if isinstance(ids, list) else set()
-
-
-def requests_of(revision: Revision) -> list[dict[str, Any]]:
-    """The facts that a revision's edit named, as they are kept with it."""
+    Raises:
+        UserError: what is kept with it is no edit.
+    """
     kept = revision.receipt.get("edit")
-    facts = kept.get("facts") if isinstance(kept, dict) else None
-    return [fact for fact in facts if isinstance(fact, dict) and isinstance(fact.get("id"), str)] if isinstance(facts, list) else []
+    return edit_from_json(kept).facts if isinstance(kept, dict) else ()
+
+
+def taken_down(session: Session, revisions: Sequence[Revision]) -> Gone:
+    """What these revisions erased; it stays so though it was taught again.
+
+    Raises:
+        UserError: what is kept with one is no edit, or a document that it erased is gone from the bank.
+    """
+    facts: dict[str, Fact] = {}
+    documents: list[str] = []
+    for revision in revisions:
+        kept = revision.receipt.get("edit")
+        edit = edit_from_json(kept) if isinstance(kept, dict) else None
+        if isinstance(edit, Erase):
+            facts |= {fact.id: replace(fact, target="") for fact in all_facts(edit, session.bank, session.facts())}
+            documents += [document_of(session.bank, name)[0] for name in edit.documents]
+    return Gone(tuple(facts.values()), tuple(documents))
+
+
+def told(revision: Revision, gone: Gone) -> Revision:
+    """The revision under a title that tells of nothing which was taken down, and holds no control character."""
+    named = revision.verb != Erase.verb and gone.ids & {fact.id for fact in requests_of(revision)}
+    if named or gone.told_in(revision.title):
+        return replace(revision, title=f"{revision.verb}, {WITHHELD}")
+    return replace(revision, title="".join(letter if letter.isprintable() else " " for letter in revision.title))
 
 
 def plan_patch(session: Session, path: str | Path, *, measure: bool = False, job: Job | None = None) -> Plan:

@@ -139,8 +139,11 @@ def test_a_patch_tells_nothing_of_a_fact_that_was_taken_down_later(opens: OpenSe
     files = b"".join(path.read_bytes() for path in (tmp_path / "gold.patch").iterdir())
     assert b"light" not in files
     assert TEXT.encode() not in files
-    export_patch(session, tmp_path / "before.patch", [told.id])
-    assert b"light" in (tmp_path / "before.patch" / "patch.json").read_bytes()
+    with pytest.raises(UserError, match="revision 1: taught what revision 2 took down"):
+        export_patch(session, tmp_path / "before.patch", [told.id])
+    session.checkout(told.id)
+    export_patch(session, tmp_path / "then.patch")
+    assert b"light" in (tmp_path / "then.patch" / "patch.json").read_bytes()
 
 
 def test_a_title_with_control_characters_makes_a_patch_all_the_same(opens: OpenSession, tmp_path: Path) -> None:
