@@ -1,6 +1,5 @@
 """The last stage: everything that was made goes into one bank folder."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from memstudio.builder.keys import RETRIEVER, Keys, Routes
 from memstudio.builder.label import label_clusters
 from memstudio.builder.recipe import Recipe
 from memstudio.builder.train import MemoryTrainer
+from memstudio.facts.formats.own import to_record
 
 
 def write_built(
@@ -56,7 +56,7 @@ def write_built(
         blocks=[level.rows for level in trainer.levels],
         anchor=anchor,
         clusters=_texts(corpus, keys, grown, routes),
-        facts=[asdict(fact) for fact in corpus.facts],
+        facts=[to_record(fact) for fact in corpus.facts],
         routes=routes.prompts.astype(np.int32),
         readme=_card(recipe, corpus, grown),
     )

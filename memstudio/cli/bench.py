@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _STAGES = ("one", "batch", "sequence")
 _SHARES = {
     "reliability": "reliability",
-    "generalization_reached": "generalization, block reached",
-    "generalization": "generalization, over all",
+    "generalization_reached": "generalization, reached",
+    "generalization": "generalization, all",
     "locality": "locality",
     "outside_identical": "bit-identical outside",
 }
@@ -96,8 +96,8 @@ def _table(title: str, found: "dict[str, Counts]", json: bool) -> None:
         shares = [counts.share(name) for counts in found.values()]
         if any(share.n for share in shares):
             rows.append((words, " / ".join(dict.fromkeys(f"{share.n:,}" for share in shares)), *map(_share, shares)))
-    rows.append(("median seconds to apply", "", *(counts.median_s for counts in found.values())))
-    rows.append(("90th percentile", "", *(counts.p90_s for counts in found.values())))
+    rows.append(("seconds, median", "", *(counts.median_s for counts in found.values())))
+    rows.append(("seconds, 90th percentile", "", *(counts.p90_s for counts in found.values())))
     show.table(title, ("", "n", *found), rows, right=(1,))
 
 

@@ -97,8 +97,8 @@ def no_ops(session: Session, trials: int) -> int:
 
 
 def test_planted_damage_is_flagged_and_a_no_op_is_not(session: Session) -> None:
-    assert damage(session, 5) == (5, 5)
-    assert no_ops(session, 5) == 0
+    assert damage(session, 12) == (12, 12)
+    assert no_ops(session, 12) == 0
 
 
 @pytest.mark.slow
