@@ -111,7 +111,7 @@ def _own_or(session: "Session", facts: "list[Fact] | None") -> "list[Fact]":
 
 def _scored(session: "Session", revision: str | None, facts: "list[Fact]") -> "Scores":
     from memstudio.cli.facts import revision_of
-    from memstudio.session.comparing import ROOM
+    from memstudio.facts.receipt import ROOM
     from memstudio.session.scoring import score
 
     number = None if revision is None else revision_of(session, revision)

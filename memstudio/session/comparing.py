@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from memstudio.bank.overlay import resolve
 from memstudio.bank.values import BASE, BlockState, ClusterId, Overlay
+from memstudio.facts.receipt import ROOM
 from memstudio.facts.statistics import Paired, paired
 from memstudio.facts.values import Fact, Kind, Phrasing, Scored, Scores
 from memstudio.jobs import Job
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from memstudio.anchor.load import Anchor
     from memstudio.session.session import Session
-
-ROOM = 16
-"""Tokens of an answer, at least: two wrong answers are told apart by them."""
 
 Turn = Literal["gained", "lost", "changed"]
 
@@ -132,15 +130,15 @@ def compare_revisions(session: Session, a: int, b: int, facts: Sequence[Fact] | 
     Raises:
         UserError: there is no such revision, or given facts hold none with an expected answer.
     """
-    from memstudio.session.scoring import How, answerable, answered, fetches, prompts_for, row_of
+    from memstudio.session.scoring import How, answerable, answered, fetches, overlay_at, prompts_for, row_of
 
     start, work, how = time.perf_counter(), job or Job("compare"), How(room=ROOM)
-    one, other = _overlay(session, a), _overlay(session, b)
+    one, other = overlay_at(session, a), overlay_at(session, b)
     blocks = _blocks(session, one, other, work)
     given = session.facts() if facts is None else list(facts)
     if not given and facts is None:
         return Comparison(a, b, Paired(0, 0, 0, 0), {}, (), blocks=blocks, seconds=time.perf_counter() - start)
-    prompts = prompts_for(session, answerable(session, given, how))
+    prompts = prompts_for(session, answerable(session, given, how), work)
     parted = [p for p in prompts if fetches(session, p.route, how, one) != fetches(session, p.route, how, other)]
     before = [row_of(prompt, text) for prompt, text in zip(parted, answered(session, parted, how, one, work), strict=True)]
     texts = answered(session, parted, how, other, work, done=len(parted))
@@ -187,12 +185,6 @@ def _scores(rows: Sequence[Scored], revision: int) -> Scores:
     from memstudio.facts.score import total
 
     return total(rows, memory="fetched", revision=revision, agreement={}, seconds=0.0)
-
-
-def _overlay(session: Session, revision: int) -> Overlay:
-    if revision == session.head:
-        return session.overlay
-    return session.store.overlay(revision) if revision else {}
 
 
 def _blocks(session: Session, one: Overlay, other: Overlay, job: Job) -> tuple[BlockDifference, ...]:

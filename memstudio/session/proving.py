@@ -41,6 +41,7 @@ from memstudio.export.manifest import bank_ref
 from memstudio.export.page import drawn
 from memstudio.export.patch import Patch, read_patch
 from memstudio.export.silence import Gone
+from memstudio.facts.receipt import ROOM
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
 from memstudio.session.measuring import measure_states
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
     from memstudio.session.session import Session
 
-_ROOM, _TOP = 24, 5
+_TOP = 5
 
 
 def check(session: Session, folder: Path, evidence: Evidence, *, facts: Sequence[Fact] = (), job: Job | None = None) -> Iterator[Figure]:
@@ -181,7 +182,7 @@ def ask(
     for number, overlay in enumerate(({}, _overlay(changes))):
         arm = session.running.spare
         arm.fetch(Wish("fetched", path), overlay, _blobs(session, tensors))
-        text = greedy_answers(arm.attached, [ids], _ROOM)[0]
+        text = greedy_answers(arm.attached, [ids], ROOM)[0]
         logs = logits(arm.attached, ids)[-1].float().log_softmax(-1)
         known = [token for token in tokens[number] if token < logs.numel()] if tokens is not None else logs.topk(_TOP).indices.tolist()
         words = [session.running.anchor.decode([token], special=True) for token in known]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from memstudio.session.session import Session
 
 _BATCH = 256
+_ROUTED = 1024
+"""Prompts whose key vectors are in memory together; a file of 100 MB may hold millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,15 @@ def score(
     own = session.facts()
     given = own if facts is None else list(facts)
     chosen = answerable(session, given, how)
-    routes = _routes(session, own, chosen, session.hidden | hide, hide_best)
+    routes = _routes(session, own, chosen, session.hidden | hide, hide_best, job)
     prompts = _prompts(chosen, routes)
-    overlay = session.overlay if revision is None else session.store.overlay(revision)
-    rows = judged(session, prompts, how, overlay, job)
+    at = session.head if revision is None else revision
+    rows = judged(session, prompts, how, overlay_at(session, at), job)
     agree = agreement(chosen, [[routes[text] for _, text in prompts_of(fact)] for fact in chosen], session.bank.tree.depth)
     return total(
         rows,
         memory=memory,
-        revision=session.head if revision is None else revision,
+        revision=at,
         agreement=agree,
         seconds=time.perf_counter() - start,
         judge=judge,
@@ -110,9 +112,20 @@ def answerable(session: Session, facts: Sequence[Fact], how: How) -> list[Fact]:
     return chosen
 
 
-def prompts_for(session: Session, facts: Sequence[Fact]) -> list[Prompt]:
+def overlay_at(session: Session, revision: int) -> Overlay:
+    """What differs from the bank as shipped at a revision; 0 needs no study.
+
+    Raises:
+        UserError: there is no such revision.
+    """
+    if revision == session.head:
+        return session.overlay
+    return session.store.overlay(revision) if revision else {}
+
+
+def prompts_for(session: Session, facts: Sequence[Fact], job: Job) -> list[Prompt]:
     """Every prompt of the facts with its route; the clusters that the session hides are passed over."""
-    return _prompts(facts, _routes(session, session.facts(), facts, session.hidden, None))
+    return _prompts(facts, _routes(session, session.facts(), facts, session.hidden, None, job))
 
 
 def judged(session: Session, prompts: Sequence[Prompt], how: How, overlay: Overlay, job: Job) -> list[Scored]:
@@ -187,7 +200,7 @@ def _check(session: Session, levels: int | None, hide_best: int | None) -> None:
 
 
 def _routes(
-    session: Session, own: Sequence[Fact], facts: Sequence[Fact], hidden: frozenset[ClusterId], hide_best: int | None
+    session: Session, own: Sequence[Fact], facts: Sequence[Fact], hidden: frozenset[ClusterId], hide_best: int | None, job: Job
 ) -> dict[str, Path]:
     """The route of each prompt text. A shipped route that passes no hidden cluster is the one that the retriever would take again."""
     for cluster in hidden:
@@ -199,12 +212,16 @@ def _routes(
     if not missing:
         return routes
     tree = session.bank.tree
-    for text, key in zip(missing, session.running.key_vectors(missing), strict=True):
-        passed = hidden
-        if hide_best is not None:
-            best = routes[text] if text in routes else tree.descend(key, hidden).clusters
-            passed = hidden | frozenset(best[hide_best - 1 : hide_best])
-        routes[text] = tree.descend(key, passed).clusters
+    for start in range(0, len(missing), _ROUTED):
+        part = missing[start : start + _ROUTED]
+        for text, key in zip(part, session.running.key_vectors(part), strict=True):
+            passed = hidden
+            if hide_best is not None:
+                best = routes[text] if text in routes else tree.descend(key, hidden).clusters
+                passed = hidden | frozenset(best[hide_best - 1 : hide_best])
+            routes[text] = tree.descend(key, passed).clusters
+        if len(missing) > _ROUTED:
+            job.progress(start + len(part), len(missing))
     return routes
 
 

@@ -3,6 +3,7 @@
 Every method returns at once. A person's error comes back as `failed` (one line), a bug as `crashed` (with its traceback).
 """
 
+import math
 import threading
 import time
 import traceback
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 Errand = Callable[["Session", Job], Message | None]
 Answer = Callable[[str], Message]
 """What a person's error becomes, where it is not a line for the whole window."""
+
+_PROGRESS_S = 0.05
 
 
 class Bridge(QObject):
@@ -320,8 +323,13 @@ class Bridge(QObject):
             if not urgent:
                 self._end_background()
 
+        told = -math.inf
+
         def show(job: Job, *, ended: bool = False) -> None:
-            if shown:
+            """Work may report as often as it likes; the window hears of it a few times a second, and of its end."""
+            nonlocal told
+            if shown and (ended or time.monotonic() - told >= _PROGRESS_S):
+                told = time.monotonic()
                 self.post(JobView(number, title, job.done, job.total, ended, owner))
 
         def begin(job: Job) -> Message | None:

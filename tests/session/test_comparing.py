@@ -12,10 +12,11 @@ from memstudio.editing.prune import Prune
 from memstudio.editing.scale import Scale
 from memstudio.errors import UserError
 from memstudio.facts.read import prompts_of
+from memstudio.facts.receipt import ROOM
 from memstudio.facts.values import Fact, Scores
 from memstudio.jobs import Job
 from memstudio.session import Session
-from memstudio.session.comparing import ROOM, compare_scores
+from memstudio.session.comparing import compare_scores
 from memstudio.session.scoring import score
 from tests.session.conftest import OpenSession
 from tests.tiny import make_bank

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from memstudio.anchor.values import Sampling
 from memstudio.bank.values import ClusterId
@@ -11,7 +13,7 @@ from memstudio.errors import UserError
 from memstudio.facts.score import answer_of
 from memstudio.facts.values import Fact
 from memstudio.jobs import Cancelled, Job
-from memstudio.session import Session
+from memstudio.session import Session, scoring
 from memstudio.session.running import Running
 
 
@@ -83,7 +85,8 @@ def test_a_revision_is_scored_without_moving_the_head(session: Session) -> None:
 def test_an_edit_between_two_batches_leaves_the_scores_at_their_revision(session: Session) -> None:
     whole = [row.got for row in session.score(levels=1).facts]
     job = Job("score", on_progress=lambda job: session.head or session.apply(Prune((ClusterId(1, 0), ClusterId(1, 1), ClusterId(1, 2)))))
-    assert [row.got for row in session.score(levels=1, job=job).facts] == whole
+    scores = session.score(levels=1, job=job)
+    assert ([row.got for row in scores.facts], scores.revision) == (whole, 0)
     assert session.head == 1
     assert job.done == job.total == 30
 
@@ -116,3 +119,22 @@ def test_a_score_of_what_is_not_there_is_refused(session: Session, how: dict[str
 def test_a_fact_of_one_s_own_is_routed_by_the_encoder(session: Session) -> None:
     fact = Fact("mine", "tin", "", "A prompt of my own is", "50", (), (), (), (), "specific")
     assert session.score([fact]).facts[0].route == session.route(fact.prompt).clusters
+
+
+def test_prompts_of_a_large_file_are_routed_part_by_part_and_can_be_cancelled(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = [Fact(str(number), "", "", f"Prompt {number} of my own is", "50", (), (), (), (), "specific") for number in range(10)]
+    whole = [row.route for row in session.score(facts).facts]
+    sizes: list[int] = []
+    encode = Running.key_vectors
+
+    def counted(running: Running, texts: list[str]) -> NDArray[np.float32]:
+        sizes.append(len(texts))
+        return encode(running, texts)
+
+    monkeypatch.setattr(Running, "key_vectors", counted)
+    monkeypatch.setattr(scoring, "_ROUTED", 4)
+    assert [row.route for row in session.score(facts).facts] == whole
+    assert sizes == [4, 4, 2]
+    with pytest.raises(Cancelled):
+        session.score(facts, job=Job("score", on_progress=lambda job: job.cancel()))
+    assert sizes == [4, 4, 2, 4]

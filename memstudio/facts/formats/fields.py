@@ -75,6 +75,8 @@ def sound(value: object, name: str) -> str:
         raise Unusable(f"{name} is of type {type(value).__name__}; write a text")
     if len(value) > MAX_TEXT:
         raise Unusable(f"{name} is {len(value)} characters long, over the limit of {MAX_TEXT}")
+    if "\0" in value:
+        raise Unusable(f"{name} holds a NUL character; write text")
     try:
         value.encode()
     except UnicodeEncodeError:  # json gives such halves, and so does reading what is not UTF-8
