@@ -8,8 +8,6 @@ from typing import Any
 
 from memstudio.facts.statistics import Proportion
 
-SHARES = ("reliability", "generalization_reached", "generalization", "locality", "outside_identical")
-
 
 @dataclass
 class Counts:
@@ -39,5 +37,5 @@ class Counts:
 
     def json(self) -> dict[str, Any]:
         """Every share with k, n and its interval; seconds to apply; seconds of scoring in all."""
-        shares = {name: self.share(name).json() for name in SHARES if self.asked.get(name)}
+        shares = {name: self.share(name).json() for name, asked in self.asked.items() if asked}
         return {**shares, "edits": len(self.seconds), "median_s": self.median_s, "p90_s": self.p90_s, "scoring_s": self.scoring_s}

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 Method = Literal["tuned", "closed-form", "fine-tuning", "lora"]
 METHODS: tuple[Method, ...] = ("tuned", "closed-form", "fine-tuning", "lora")
+SHARES = {
+    "reliability": "reliability",
+    "generalization_reached": "generalization, reached",
+    "generalization": "generalization, all",
+    "locality": "locality",
+    "outside_identical": "bit-identical outside",
+}
 CHECKPOINTS = (25, 50, 100, 200)
 _OUTSIDE = 8
 _NEVER_EDITED = 1000

@@ -3,6 +3,7 @@
 import json as jsonlib
 import os
 import platform
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,25 +15,27 @@ from memstudio.errors import UserError
 
 if TYPE_CHECKING:
     from memstudio.bench.counts import Counts
-    from memstudio.bench.edits import Method
     from memstudio.facts.statistics import Proportion
+    from memstudio.jobs import Job
+    from memstudio.session import Session
+
+Stage = tuple[str, str, Mapping[str, str], "dict[str, Counts]"]
+"""Its name, its title, the words for its shares, and what each column counted."""
 
 _STAGES = ("one", "batch", "sequence")
-_SHARES = {
-    "reliability": "reliability",
-    "generalization_reached": "generalization, reached",
-    "generalization": "generalization, all",
-    "locality": "locality",
-    "outside_identical": "bit-identical outside",
-}
 
 
 def bench(
-    what: Annotated[Literal["edits"], typer.Argument(help="edits: changing facts, beside fine-tuning and LoRA.")] = "edits",
+    what: Annotated[
+        Literal["edits", "erase"], typer.Argument(help="edits: changing facts, beside fine-tuning and LoRA; erase: taking them down.")
+    ] = "edits",
     bank: Annotated[str, typer.Argument(metavar="[BANK]", help="A bank folder, or the word demo.")] = "demo",
-    facts: Annotated[int, typer.Option("--facts", metavar="N", min=1, help="How many facts, one at a time and in sequence.")] = 200,
+    facts: Annotated[
+        int | None,
+        typer.Option("--facts", metavar="N", min=1, help="How many facts, one at a time and in sequence.", show_default="200, erase 20"),
+    ] = None,
     batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="How many facts in one batch.")] = 50,
-    methods: Annotated[str, typer.Option("--methods", metavar="LIST", help="Parted by commas.")] = "tuned,closed-form,fine-tuning,lora",
+    methods: Annotated[str | None, typer.Option("--methods", metavar="LIST", help="Parted by commas.", show_default="all")] = None,
     stages: Annotated[str, typer.Option("--stages", metavar="LIST", help="Of one, batch and sequence.")] = "one,batch,sequence",
     withhold: Annotated[int, typer.Option("--withhold", metavar="N", min=0, help="Trained phrasings kept from the editor too.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Which facts and which new answers.")] = 0,
@@ -41,27 +44,42 @@ def bench(
     json: JsonOption = False,
 ) -> None:
     """Measure on this machine; the figures in the documents name the command that printed them."""
-    from memstudio.bench.edits import METHODS, in_one_batch, in_sequence, one_at_a_time
-
-    chosen: list[Method] = [name for name in METHODS if name in _listed(methods, METHODS, "--methods")]
+    count = facts or (200 if what == "edits" else 20)
     wanted = _listed(stages, _STAGES, "--stages")
-    results: dict[str, Any] = {"what": what, "machine": machine(), "facts": facts, "batch": batch, "withhold": withhold, "seed": seed}
+    results: dict[str, Any] = {"what": what, "machine": machine(), "facts": count, "batch": batch, "withhold": withhold, "seed": seed}
     with reading(bank, device=device) as session, show.progress("bench") as job:
         loaded(session)
-        if "one" in wanted:
-            found = one_at_a_time(session, chosen, facts, seed, withhold, job)
-            _note(results, out, "one", {name: counts.json() for name, counts in found.items()})
-            _table(f"{facts} facts, one at a time, each undone", found, json)
-        if "batch" in wanted:
-            found = in_one_batch(session, chosen, batch, seed, withhold, job)
-            _note(results, out, "batch", {name: counts.json() for name, counts in found.items()})
-            _table(f"{batch} facts in one batch", found, json)
-        for method in chosen if "sequence" in wanted else ():
-            steps = in_sequence(session, method, facts, seed, withhold, job)
-            _note(results, out, f"sequence {method}", {str(number): counts.json() for number, counts in steps.items()})
-            _table(f"in sequence, {method}", {f"after {number}": counts for number, counts in steps.items()}, json)
+        if what == "edits":
+            ran = _edits(session, methods, wanted, count, batch, seed, withhold, job)
+        else:
+            ran = _erase(session, methods, count, seed, job)
+        for stage, title, shares, found in ran:
+            _note(results, out, stage, {name: counts.json() for name, counts in found.items()})
+            _table(title, shares, found, json)
     if json:
         show.print_json(results)
+
+
+def _edits(
+    session: "Session", methods: str | None, stages: list[str], count: int, batch: int, seed: int, withhold: int, job: "Job"
+) -> Iterator[Stage]:
+    from memstudio.bench.edits import METHODS, SHARES, in_one_batch, in_sequence, one_at_a_time
+
+    chosen = [name for name in METHODS if methods is None or name in _listed(methods, METHODS, "--methods")]
+    if "one" in stages:
+        yield "one", f"{count} facts, one at a time, each undone", SHARES, one_at_a_time(session, chosen, count, seed, withhold, job)
+    if "batch" in stages:
+        yield "batch", f"{batch} facts in one batch", SHARES, in_one_batch(session, chosen, batch, seed, withhold, job)
+    for method in chosen if "sequence" in stages else ():
+        steps = in_sequence(session, method, count, seed, withhold, job)
+        yield f"sequence {method}", f"in sequence, {method}", SHARES, {f"after {number}": counts for number, counts in steps.items()}
+
+
+def _erase(session: "Session", methods: str | None, count: int, seed: int, job: "Job") -> Iterator[Stage]:
+    from memstudio.bench.erasures import METHODS, SHARES, erased_one_at_a_time
+
+    chosen = [name for name in METHODS if methods is None or name in _listed(methods, METHODS, "--methods")]
+    yield "erase", f"{count} facts taken down, one at a time", SHARES, erased_one_at_a_time(session, chosen, count, seed, job)
 
 
 def machine() -> dict[str, Any]:
@@ -87,15 +105,15 @@ def _note(results: dict[str, Any], out: Path | None, stage: str, figures: dict[s
             stream.write(jsonlib.dumps({**kept, "stage": stage, "figures": figures}) + "\n")
 
 
-def _table(title: str, found: "dict[str, Counts]", json: bool) -> None:
+def _table(title: str, shares: Mapping[str, str], found: "dict[str, Counts]", json: bool) -> None:
     """A line a figure, a column a method: the share, its 95% interval, and what it was counted on."""
     if json:
         return
     rows: list[tuple[object, ...]] = []
-    for name, words in _SHARES.items():
-        shares = [counts.share(name) for counts in found.values()]
-        if any(share.n for share in shares):
-            rows.append((words, " / ".join(dict.fromkeys(f"{share.n:,}" for share in shares)), *map(_share, shares)))
+    for name, words in shares.items():
+        counted = [counts.share(name) for counts in found.values()]
+        if any(share.n for share in counted):
+            rows.append((words, " / ".join(dict.fromkeys(f"{share.n:,}" for share in counted)), *map(_share, counted)))
     rows.append(("seconds, median", "", *(counts.median_s for counts in found.values())))
     rows.append(("seconds, 90th percentile", "", *(counts.p90_s for counts in found.values())))
     show.table(title, ("", "n", *found), rows, right=(1,))

@@ -37,6 +37,8 @@ def test_probabilities_are_those_of_the_reference_path(session: Session, asked: 
         new, true = (reference(session, row.prompt, answer, row.route)[0] for answer in (targets[row.fact], fact.expected))
         assert row.logprob == pytest.approx(new, abs=1e-4)
         assert row.against == pytest.approx(true, abs=1e-4)
+        assert row.logprob is not None
+        assert row.against is not None
         assert row.correct == (row.logprob > row.against)
         assert row.got == (fact.target if row.correct else fact.expected)
 
