@@ -112,7 +112,7 @@ def read_or_say(path: Path) -> "FactFile":
         for skipped in found.skipped[:_SHOWN]:
             show.note(f"  line {skipped.line}: {skipped.reason}")
         if found.skipped_count > _SHOWN:
-            show.note(f"  and {found.skipped_count - _SHOWN} more; --json lists them")
+            show.note(f"  and {found.skipped_count - _SHOWN} more; `memstudio facts BANK {path} --json` lists them")
     return found
 
 

@@ -45,9 +45,6 @@ BlockOption = Annotated[
     list[str] | None, typer.Option("--block", metavar="CLUSTER", help="Write to this block instead; repeat it.", show_default=False)
 ]
 
-_SHOWN = 5
-"""Records of a file that could not be used and are named."""
-
 
 def update(
     bank: BankArgument,
@@ -154,27 +151,18 @@ def _request(session: "Session", prompt: str, target: str, phrasings: list[str] 
 
 
 def _targets(file: Path) -> "tuple[Fact, ...]":
-    """The facts of a file that have a target; what cannot be used is said with its line on stderr.
+    """The facts of a file that have a target; what cannot be used is said on stderr.
 
     Raises:
         UserError: none has one.
     """
+    from memstudio.cli.facts import read_or_say
     from memstudio.editing.update import can_be_said
-    from memstudio.facts.read import read_fact_file
 
-    found = read_fact_file(file)
+    found = read_or_say(file)
     facts = tuple(fact for fact in found.facts if can_be_said(fact.target))
     if not facts:
         raise UserError(f"{file}: no fact in it has a target; write the new answer as target (or target_new)")
-    without, broken = len(found.facts) - len(facts), found.skipped_count
-    if broken or without:
-        show.note(f"{file}: {_count(len(facts), 'fact')} with a target; {without} without, {_count(broken, 'record')} skipped")
-    for skipped in found.skipped[:_SHOWN]:
-        show.note(f"  line {skipped.line}: {skipped.reason}")
-    if broken > _SHOWN:
-        show.note(f"  and {broken - _SHOWN} more; `memstudio facts BANK {file}` lists them")
+    if without := len(found.facts) - len(facts):
+        show.note(f"{file}: {without} of {len(found.facts)} facts have no target and stay as they are")
     return facts
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"

@@ -45,7 +45,8 @@ def test_a_file_of_facts_is_one_revision(shell: Shell, study: Path, tmp_path: Pa
     file.write_text("\n".join([*map(json.dumps, lines), "{broken", *map(json.dumps, useless)]))
     said = shell("update", study, "--facts", file, "--method", "closed-form", "--min-locality", 0, "--json")
     assert said.json["revision"] == 2
-    assert "2 facts with a target; 2 without, 1 record skipped" in said.err
+    assert "2 of 4 facts have no target and stay as they are" in said.err
+    assert "1 of 5 records cannot be used" in said.err
     assert "line 3: " in said.err
     assert {row["target"] for row in said.json["receipt"]["answers"]} == {"13", "47"}
 

@@ -37,7 +37,7 @@ WIDTHS = {
     Column.STATE: 26,
     Column.EXPECTED: 72,
     Column.GOT: 72,
-    Column.TARGET: 86,
+    Column.TARGET: 96,
     Column.KIND: 68,
     Column.RELATION: 84,
     Column.BLOCKS: 64,
