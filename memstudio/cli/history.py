@@ -205,7 +205,7 @@ def purge(
     if json:
         show.print_json(payload)
     else:
-        show.say(f"purged {done.blobs} blocks, {show.size(done.bytes)}; {done.receipts} receipts scrubbed")
+        show.say(f"purged {_blocks(done.blobs)}, {show.size(done.bytes)}; {done.receipts} receipts scrubbed")
     if not done.clean:
         show.note(f"{study}: another program reads it, so the database could not be rewritten; close it there and purge again")
 
