@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memstudio.bench.counts import Counts
 from memstudio.editing.erase import Erase, Method
+from memstudio.facts.values import Fact
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:
@@ -25,9 +27,8 @@ SHARES = {
 
 
 def erased_one_at_a_time(session: Session, methods: Sequence[Method], count: int, seed: int, job: Job) -> dict[str, Counts]:
-    """Specific facts of the bank, each erased by every method and judged by its own report on all its phrasings and their neighbours."""
-    known = [fact for fact in session.facts() if fact.kind == "specific"]
-    facts = random.Random(seed).sample(known, min(count, len(known)))
+    """Specific facts, each erased by every method and judged by its own report on all its phrasings and their neighbours."""
+    facts = _held_by_blocks(session, count, seed, job)
     found: dict[str, Counts] = {method: Counts() for method in methods}
     for number, fact in enumerate(facts):
         for method, counts in found.items():
@@ -49,3 +50,13 @@ def erased_one_at_a_time(session: Session, methods: Sequence[Method], count: int
                 if share is not None:
                     counts.count(name, share["k"], share["n"])
     return found
+
+
+def _held_by_blocks(session: Session, count: int, seed: int, job: Job) -> list[Fact]:
+    """Facts that are answered rightly with memory and not without: the others have nothing in the blocks that could be taken down."""
+    known = [fact for fact in session.facts() if fact.kind == "specific"]
+    drawn = random.Random(seed).sample(known, min(4 * count, len(known)))
+    prompts = [replace(fact, phrasings=(), held_out=()) for fact in drawn]
+    scores = (session.score(prompts, job=job), session.score(prompts, memory="none", job=job))
+    right, alone = ({row.fact for row in score.facts if row.correct} for score in scores)
+    return [fact for fact in drawn if fact.id in right - alone][:count]

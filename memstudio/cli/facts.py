@@ -107,13 +107,19 @@ def read_or_say(path: Path) -> "FactFile":
     from memstudio.facts.read import read_fact_file
 
     found = read_fact_file(path)
+    say_skipped(found)
+    return found
+
+
+def say_skipped(found: "FactFile") -> None:
+    """On stderr: how many records of a file could not be used, and the first of them."""
+    path = found.path
     if found.skipped_count:
         show.note(f"{path}: {found.skipped_count} of {found.skipped_count + len(found.facts)} records cannot be used ({found.format})")
         for skipped in found.skipped[:_SHOWN]:
             show.note(f"  line {skipped.line}: {skipped.reason}")
         if found.skipped_count > _SHOWN:
             show.note(f"  and {found.skipped_count - _SHOWN} more; `memstudio facts BANK {path} --json` lists them")
-    return found
 
 
 def revision_of(session: "Session", text: str) -> int:

@@ -156,13 +156,15 @@ def _targets(file: Path) -> "tuple[Fact, ...]":
     Raises:
         UserError: none has one.
     """
-    from memstudio.cli.facts import read_or_say
+    from memstudio.cli.facts import say_skipped
     from memstudio.editing.update import can_be_said
+    from memstudio.facts.read import read_fact_file
 
-    found = read_or_say(file)
+    found = read_fact_file(file)
     facts = tuple(fact for fact in found.facts if can_be_said(fact.target))
     if not facts:
         raise UserError(f"{file}: no fact in it has a target; write the new answer as target (or target_new)")
+    say_skipped(found)
     if without := len(found.facts) - len(facts):
         show.note(f"{file}: {without} of {len(found.facts)} facts have no target and stay as they are")
     return facts

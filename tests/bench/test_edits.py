@@ -10,6 +10,7 @@ from memstudio.bench.asking import SHIPPED, Asking, choose_requests
 from memstudio.bench.baselines import lora_rank, weights_kept
 from memstudio.bench.counts import Counts
 from memstudio.bench.edits import METHODS, edit, in_one_batch, in_sequence, one_at_a_time
+from memstudio.bench.erasures import erased_one_at_a_time
 from memstudio.facts.score import is_correct
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
@@ -105,3 +106,14 @@ def test_counts_add_up() -> None:
     assert counts.median_s == 2.0
     assert counts.json()["locality"]["n"] == 8
     assert "reliability" not in counts.json()
+
+
+def test_takedowns_are_counted_probe_by_probe_and_nothing_is_written(session: Session) -> None:
+    found = erased_one_at_a_time(session, ["dampen"], 1, 0, Job("bench"))["dampen"]
+    assert session.head == 0
+    assert len(found.seconds) == 1
+    assert found.asked["within"] == found.asked["silent"] >= 6
+    assert found.asked["silent_beside"] > found.asked["silent"]
+    assert found.share("within").share == 1.0
+    assert found.share("outside_identical").share == 1.0
+    assert found.asked["locality"] > 50
