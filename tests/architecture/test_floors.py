@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CONTRACTS = ["floors", "qt", "pyqtgraph", "sqlalchemy", "transformers"]
+CONTRACTS = ["floors", "qt", "pyqtgraph", "sqlalchemy", "transformers", "peft"]
 """The ids of the contracts in pyproject.toml."""
 
 
@@ -36,6 +36,7 @@ def test_the_package_keeps_the_contract(contract: str) -> None:
         ("pyqtgraph", "ui/panels/intruder.py", "import pyqtgraph"),
         ("sqlalchemy", "bank/intruder.py", "import sqlalchemy"),
         ("transformers", "bank/intruder.py", "def later():\n    import transformers"),
+        ("peft", "session/intruder.py", "def later():\n    from peft import LoraConfig"),
     ],
 )
 def test_a_planted_violation_breaks_the_contract(contract: str, module: str, line: str, tmp_path: Path) -> None:
