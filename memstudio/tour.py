@@ -96,4 +96,4 @@ def _prune(session: "Session", fact: Fact, cluster: ClusterId) -> Step:
     session.apply(plan.edit)
     step = _ask(session, fact)
     label = session.card(cluster).label
-    return dataclasses.replace(step, text=f"pruned {cluster} ({label}), {plan.blocks} blocks: {fact.prompt} → {step.answer}")
+    return dataclasses.replace(step, text=f"pruned {cluster} ({label}), {plan.blocks} block{'s' * (plan.blocks != 1)}: {fact.prompt} → {step.answer}")
