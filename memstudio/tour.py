@@ -96,4 +96,5 @@ def _prune(session: "Session", fact: Fact, cluster: ClusterId) -> Step:
     session.apply(plan.edit)
     step = _ask(session, fact)
     label = session.card(cluster).label
-    return dataclasses.replace(step, text=f"pruned {cluster} ({label}), {plan.blocks} block{'s' * (plan.blocks != 1)}: {fact.prompt} → {step.answer}")
+    blocks = f"{plan.blocks} block{'s' * (plan.blocks != 1)}"
+    return dataclasses.replace(step, text=f"pruned {cluster} ({label}), {blocks}: {fact.prompt} → {step.answer}")
