@@ -1,5 +1,6 @@
 """One revision is taken back exactly or with those that stand on it; differences are the plain formula; what was purged says so."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from torch import Tensor
 from memstudio.bank.block import block_digest
 from memstudio.bank.overlay import resolve
 from memstudio.bank.values import BASE, PRUNED, BlockState, Change, ClusterId, Overlay
+from memstudio.editing.erase import Erase
 from memstudio.editing.prune import Prune, Restore
+from memstudio.editing.scale import Scale
+from memstudio.editing.update import Update
 from memstudio.errors import UserError
 from memstudio.events import Committed
 from memstudio.session import Session
@@ -267,3 +271,21 @@ def test_after_a_purge_undo_and_revert_say_why_they_cannot(opens: OpenSession, s
     session.close()
     again = opens(study)
     assert (again.head, again.state(SILVER)) == (4, PRUNED)
+
+
+def test_updates_and_erasures_that_stand_on_a_revision_are_worked_out_again(session: Session) -> None:
+    prompt = "The atomic number of gold is"
+    leaf = session.routes([prompt])[0][-1]
+    session.apply(Scale((leaf,), 0.5))
+    fact = session.request(prompt, "13").fact
+    session.apply(Update((fact,), method="closed-form"))
+    session.apply(Erase((dataclasses.replace(fact, expected="13", target=""),), method="dampen"))
+    assert plan_revert(session, 1).dependents == (2, 3)
+    done = revert(session, 1, again=True)
+    assert [revision.verb for revision in session.log()][-3:] == ["revert", "update", "erase"]
+    assert done.id == session.head
+    assert session.state(leaf).scale == 1.0
+    after_update = session.store.overlay(done.parent or 0)
+    assert after_update[leaf].source not in {session.store.overlay(2)[leaf].source, "base"}
+    session.checkout(done.parent or 0)
+    assert session.run(prompt).text.strip().startswith("13")
