@@ -1,37 +1,21 @@
-"""Where everything in a corpus goes: key vectors of its documents and prompts, and the routes that they take."""
+"""Key vectors of a corpus: the retriever's encoder over every window, kept on disk as they come."""
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from memstudio.anchor.router import MINILM, MINILM_SHA256, Encoder, find_encoder
 from memstudio.bank.manifest import RetrieverRef
-from memstudio.builder.cluster import Floats, Grown, Ints, descend_all
-from memstudio.builder.demo.values import DemoCorpus
+from memstudio.builder.corpus import Corpus
+from memstudio.builder.tree import Floats
+from memstudio.jobs import Job
 
 RETRIEVER = RetrieverRef(encoder=MINILM, sha256=MINILM_SHA256, dim=384, max_tokens=256, pooling="mean")
 
-
-@dataclass(frozen=True)
-class Keys:
-    """float32 [n, dim]: of the documents' texts, of the prompts that ask for them (zero where none does), of every prompt fact by fact."""
-
-    documents: Floats
-    tells: Floats
-    prompts: Floats
-
-
-@dataclass(frozen=True)
-class Routes:
-    """int64 [n, levels] for the same three; −1 where a route ended."""
-
-    documents: Ints
-    tells: Ints
-    prompts: Ints
+_CHUNK = 64
+"""Windows encoded together: a build that goes on cuts where an unbroken one does, so the float sums are the same."""
 
 
 def digest_of(*parts: object) -> str:
@@ -39,27 +23,30 @@ def digest_of(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def encode_corpus(corpus: DemoCorpus, work: Path, encoder: Path | None, log: Callable[[str], None]) -> Keys:
-    """Encode the corpus, or take the vectors that an earlier build left in `work`."""
-    documents = [document.text for document in corpus.documents]
-    tells = [document.prompt or "" for document in corpus.documents]
-    prompts = [text for fact in corpus.facts for text in (fact.prompt, *fact.phrasings, *fact.held_out)]
-    path = work / f"keys-{digest_of(documents, tells, prompts)}.npz"
+def load_encoder(given: Path | None = None) -> Encoder:
+    """The retriever's encoder, found on this machine.
+
+    Raises:
+        UserError: it is not here, or `given` is another.
+    """
+    return Encoder(find_encoder(RETRIEVER, given), max_tokens=RETRIEVER.max_tokens, pooling=RETRIEVER.pooling, dim=RETRIEVER.dim)
+
+
+def encode_corpus(corpus: Corpus, path: Path, encoder: Encoder, job: Job) -> Floats:
+    """Key vectors float32 [windows, dim] of a corpus, memory-mapped from `path`; what an earlier build left there is not done again."""
+    count, dim = len(corpus), RETRIEVER.dim
     if not path.exists():
-        log(f"keys: encoding {len(documents)} documents and {len(prompts)} prompts")
-        model = Encoder(find_encoder(RETRIEVER, encoder), max_tokens=RETRIEVER.max_tokens, pooling=RETRIEVER.pooling, dim=RETRIEVER.dim)
-        told = [i for i, text in enumerate(tells) if text]
-        tell_keys = np.zeros((len(tells), RETRIEVER.dim), np.float32)
-        tell_keys[told] = model.encode([tells[i] for i in told])
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, documents=model.encode(documents), tells=tell_keys, prompts=model.encode(prompts))
+        partial = path.with_suffix(".partial")
+        with partial.open("ab") as stream:
+            chunk_bytes = _CHUNK * dim * 4
+            done = stream.tell() // chunk_bytes * _CHUNK
+            stream.truncate(done * dim * 4)
+            while done < count:
+                job.progress(done, count)
+                vectors = encoder.encode([corpus.text(at) for at in range(done, min(done + _CHUNK, count))])
+                stream.write(np.ascontiguousarray(vectors, np.float32).tobytes())
+                stream.flush()
+                done += len(vectors)
         partial.replace(path)
-    with np.load(path, allow_pickle=False) as arrays:
-        return Keys(arrays["documents"], arrays["tells"], arrays["prompts"])
-
-
-def route_corpus(keys: Keys, grown: Grown, branching: list[int]) -> Routes:
-    """Let every prompt descend the tree; the documents did while it grew."""
-    present = [documents > 0 for documents in grown.documents]
-    tells, prompts = (descend_all(k, grown.centroids, present, branching) for k in (keys.tells, keys.prompts))
-    return Routes(grown.paths, tells, prompts)
+        job.progress(count, count)
+    return np.memmap(path, np.float32, "r", shape=(count, dim))

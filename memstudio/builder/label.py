@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
-from memstudio.builder.cluster import Grown
+from memstudio.builder.tree import Grown
 
 _TERMS, _EXEMPLARS, _LABEL = 8, 3, 3
 

@@ -7,6 +7,7 @@ that is seldom fetched trains as one that is fetched often.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,40 @@ from torch import Tensor, nn
 from memstudio.bank.layout import Layout
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.95, 1e-8
+
+
+def start(rows: Tensor, layout: Layout, generator: torch.Generator) -> None:
+    """Fresh blocks in zeroed rows [rows, n]: gate and up truncated normal, down zero, so that the start changes nothing (method.md,
+    Memory kinds)."""
+    drawn = torch.empty_like(rows)
+    nn.init.trunc_normal_(drawn, std=layout.hidden_size**-0.5, a=-1.0, b=1.0, generator=generator)
+    for row, values in zip(rows, drawn, strict=True):
+        for (gate, up, _), (g, u, _) in zip(layout.split(row), layout.split(values), strict=True):
+            gate.copy_(g)
+            up.copy_(u)
+
+
+def adam(values: Tensor, mean: Tensor, square: Tensor, count: Tensor, gradient: Tensor, lr: float, decay: float = 0.0) -> Tensor:
+    """`values` [U, n] after one Adam step, with decoupled weight decay; `mean` and `square` are updated in place, `count` [U, 1] is each
+    row's number of steps, this one among them."""
+    mean.lerp_(gradient, 1 - _BETA1)
+    square.lerp_(gradient * gradient, 1 - _BETA2)
+    root = (square / (1 - _BETA2**count)).sqrt_().add_(_EPSILON)
+    return values * (1 - lr * decay) - lr * (mean / (1 - _BETA1**count)) / root
+
+
+class Rows(Protocol):
+    """All blocks of one level, wherever they lie."""
+
+    layout: Layout
+
+    def read(self, which: Tensor) -> Tensor:
+        """The rows `which` [U], copied: [U, n]."""
+        ...
+
+    def step(self, which: Tensor, values: Tensor, gradient: Tensor, lr: float) -> None:
+        """One Adam step on the rows `which` [U], whose fetched values were `values` [U, n]."""
+        ...
 
 
 class LevelRows:
@@ -25,23 +60,18 @@ class LevelRows:
         self.mean = torch.zeros_like(self.rows)
         self.square = torch.zeros_like(self.rows)
         self.steps = torch.zeros(clusters + 1)
-        # method.md, Memory kinds: gate and up truncated normal, down zero, so that the start changes nothing.
-        start = torch.empty_like(self.rows)
-        nn.init.trunc_normal_(start, std=layout.hidden_size**-0.5, a=-1.0, b=1.0, generator=generator)
-        for row, values in zip(self.rows, start, strict=True):
-            for (gate, up, _), (g, u, _) in zip(layout.split(row), layout.split(values), strict=True):
-                gate.copy_(g)
-                up.copy_(u)
+        start(self.rows, layout, generator)
+
+    def read(self, which: Tensor) -> Tensor:
+        """The rows `which` [U], copied: [U, n]."""
+        return self.rows[which]
 
     def step(self, which: Tensor, values: Tensor, gradient: Tensor, lr: float) -> None:
         """One Adam step on the rows `which` [U], whose fetched values were `values` [U, n]."""
         self.steps[which] += 1
-        mean = self.mean[which].lerp_(gradient, 1 - _BETA1)
-        square = self.square[which].lerp_(gradient * gradient, 1 - _BETA2)
+        mean, square = self.mean[which], self.square[which]
+        self.rows[which] = adam(values, mean, square, self.steps[which, None], gradient, lr)
         self.mean[which], self.square[which] = mean, square
-        count = self.steps[which, None]
-        root = (square / (1 - _BETA2**count)).sqrt_().add_(_EPSILON)
-        self.rows[which] = values - lr * (mean / (1 - _BETA1**count)) / root
 
     def state(self, level: int) -> dict[str, Tensor]:
         """Everything that a resumed training needs, by name."""
@@ -57,15 +87,15 @@ class LevelRows:
 class Fetched:
     """The rows of one step: values [U, n] with gradients, which rows they are, and each group's row among them [G]."""
 
-    level: LevelRows
+    level: Rows
     which: Tensor
     values: Tensor
     of_group: Tensor
 
     @classmethod
-    def take(cls, level: LevelRows, rows: list[int]) -> "Fetched":
+    def take(cls, level: Rows, rows: list[int]) -> "Fetched":
         which, of_group = torch.unique(torch.tensor(rows), return_inverse=True)
-        return cls(level, which, level.rows[which].requires_grad_(), of_group)
+        return cls(level, which, level.read(which).requires_grad_(), of_group)
 
     def learn(self, lr: float) -> None:
         """Step on the gradients that a backward pass left."""
@@ -78,14 +108,10 @@ Weights = tuple[Tensor, Tensor, Tensor]
 Activation = Callable[[Tensor], Tensor]
 
 
-def grouped(fetched: list[Fetched]) -> list[Weights]:
-    """Per memory layer gate, up, down [G, r, d], the levels side by side."""
+def grouped(fetched: list[Fetched]) -> list[list[Weights]]:
+    """Per memory layer, per level: gate, up, down [G, r, d], a group each; [1, r, d] where all groups share one block."""
     levels = [_layers(item) for item in fetched]
-    side_by_side = []
-    for layer in zip(*levels, strict=True):
-        gates, ups, downs = zip(*layer, strict=True)
-        side_by_side.append((torch.cat(gates, 1), torch.cat(ups, 1), torch.cat(downs, 1)))
-    return side_by_side
+    return [list(layer) for layer in zip(*levels, strict=True)]
 
 
 def _layers(item: Fetched) -> list[Weights]:
@@ -93,26 +119,34 @@ def _layers(item: Fetched) -> list[Weights]:
     layout, out, at = item.level.layout, [], 0
     for width in layout.widths:
         size = width * layout.hidden_size
-        gate, up, down = item.values[:, at : at + 3 * size].view(-1, 3, width, layout.hidden_size)[item.of_group].unbind(1)
+        block = item.values[:, at : at + 3 * size].view(-1, 3, width, layout.hidden_size)
+        gate, up, down = (block if len(block) == 1 else block[item.of_group]).unbind(1)
         out.append((gate, up, down))
         at += 3 * size
     return out
 
 
 @contextmanager
-def attached(mlps: list[nn.Module], weights: list[Weights], activation: Activation) -> Iterator[None]:
+def attached(mlps: list[nn.Module], weights: list[list[Weights]], activation: Activation) -> Iterator[None]:
     """Add each layer's grouped memory to its MLP's output for the time of the block; without weights, nothing.
 
-    x [B, T, d] is split into G equal groups of rows; y += down^T(act(x gate^T) ⊙ (x up^T)).
+    x [B, T, d] is split into G equal groups of rows; for each level y += down^T(act(x gate^T) ⊙ (x up^T)), in the dtype of x.
     """
 
     def hook(layer: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        gate, up, down = weights[layer]
-
         def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            x = inputs[0].reshape(gate.shape[0], -1, gate.shape[2])
-            hidden = activation(x @ gate.transpose(1, 2)) * (x @ up.transpose(1, 2))
-            return output + (hidden @ down).reshape(output.shape)
+            x, total = inputs[0], output
+            for gate, up, down in weights[layer]:
+                if not gate.shape[1]:
+                    continue
+                gate, up, down = gate.to(x.dtype), up.to(x.dtype), down.to(x.dtype)
+                if len(gate) == 1:
+                    added = (activation(x @ gate[0].T) * (x @ up[0].T)) @ down[0]
+                else:
+                    rows = x.reshape(len(gate), -1, x.shape[-1])
+                    added = ((activation(rows @ gate.transpose(1, 2)) * (rows @ up.transpose(1, 2))) @ down).reshape(output.shape)
+                total = total + added
+            return total
 
         return add
 

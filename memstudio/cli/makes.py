@@ -20,7 +20,7 @@ def build(
     json: JsonOption = False,
 ) -> None:
     """Train a bank from a recipe: corpus, tree, anchor, memories."""
-    from memstudio.builder.build import build as build_bank
+    from memstudio.builder.demo.build import build as build_bank
     from memstudio.errors import UserError
     from memstudio.jobs import Job
 

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from memstudio.builder.examples import IGNORE, Example, collate
-from memstudio.builder.noise import Noise
-from memstudio.builder.recipe import AnchorPart
+from memstudio.builder.demo.examples import IGNORE, Example, collate
+from memstudio.builder.demo.noise import Noise
+from memstudio.builder.demo.recipe import AnchorPart
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:

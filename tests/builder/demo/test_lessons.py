@@ -4,10 +4,10 @@ import numpy as np
 
 from memstudio.builder.demo import DemoCorpus, generate
 from memstudio.builder.demo.runs import MASK, word_runs
-from memstudio.builder.examples import Example
-from memstudio.builder.keys import Routes
-from memstudio.builder.lessons import Lessons
-from memstudio.builder.tokenizer import train_tokenizer
+from memstudio.builder.demo.examples import Example
+from memstudio.builder.demo.keys import Routes
+from memstudio.builder.demo.lessons import Lessons
+from memstudio.builder.demo.tokenizer import train_tokenizer
 
 
 def lessons(corpus: DemoCorpus) -> tuple[Lessons, object]:

@@ -1,28 +1,16 @@
-"""The tree: balanced k-means over document embeddings, node by node (method.md, Clustering).
+"""The demo's tree: balanced k-means over its few documents, node by node (method.md, Clustering).
 
 The method's cap on a cluster's share of its parent is kept by handing a full cluster's farthest documents to the
 nearest sibling with room, so that a topic is moved whole rather than split at random.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from memstudio.builder.tree import Floats, Grown, Ints, descend_all
 
 _EM_STEPS = 20
-
-
-@dataclass(frozen=True)
-class Grown:
-    """centroids[l] float32 [clusters, dim]; documents[l] int64 [clusters]; paths int64 [n, levels]: where each document descends to."""
-
-    centroids: list[Floats]
-    documents: list[Ints]
-    paths: Ints
 
 
 def grow(keys: Floats, branching: list[int], cap: float, seed: int) -> Grown:
@@ -51,23 +39,6 @@ def grow(keys: Floats, branching: list[int], cap: float, seed: int) -> Grown:
     paths = descend_all(keys, centroids, [d > 0 for d in documents], branching)
     documents = [np.bincount(paths[:, level][paths[:, level] >= 0], minlength=len(c)).astype(np.int64) for level, c in enumerate(centroids)]
     return Grown(centroids, documents, paths)
-
-
-def descend_all(keys: Floats, centroids: list[Floats], present: list[NDArray[np.bool_]], branching: list[int]) -> Ints:
-    """Greedy descent of many keys: int64 [n, levels], −1 where a route ended above. Agrees with `Tree.descend` (tested)."""
-    n = len(keys)
-    paths = np.full((n, len(branching)), -1, np.int64)
-    parent = np.zeros(n, np.int64)
-    alive = np.ones(n, bool)
-    for level, k in enumerate(branching):
-        children = parent[:, None] * k + np.arange(k)
-        distance = np.linalg.norm(keys[:, None, :] - centroids[level][children], axis=2)
-        distance[~present[level][children]] = np.inf
-        best = distance.argmin(axis=1)
-        alive &= np.isfinite(distance[np.arange(n), best])
-        parent = np.where(alive, children[np.arange(n), best], 0)
-        paths[alive, level] = parent[alive]
-    return paths
 
 
 def _present(leaves: list[Ints], branching: list[int]) -> list[NDArray[np.bool_]]:

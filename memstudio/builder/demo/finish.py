@@ -9,12 +9,13 @@ from transformers import PreTrainedTokenizerFast
 from memstudio.bank.clusters import Document
 from memstudio.bank.values import ClusterCard, ClusterId, Exemplar
 from memstudio.bank.write import ClusterTexts, write_bank
-from memstudio.builder.cluster import Grown
+from memstudio.builder.tree import Grown
 from memstudio.builder.demo.values import DemoCorpus
-from memstudio.builder.keys import RETRIEVER, Keys, Routes
+from memstudio.builder.demo.keys import Keys, Routes
+from memstudio.builder.keys import RETRIEVER
 from memstudio.builder.label import label_clusters
-from memstudio.builder.recipe import Recipe
-from memstudio.builder.train import MemoryTrainer
+from memstudio.builder.demo.recipe import Recipe
+from memstudio.builder.demo.train import MemoryTrainer
 from memstudio.facts.formats.own import to_record
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memstudio.builder.examples import Example
-from memstudio.builder.noise import MARK, NAME, Noise, find, runs
+from memstudio.builder.demo.examples import Example
+from memstudio.builder.demo.noise import MARK, NAME, Noise, find, runs
 
 WORDS = tuple(MARK if token in (90, 91) else token for token in range(100))
 ENDINGS = ((90,), (91,), (7,))

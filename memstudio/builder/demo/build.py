@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memstudio.builder.recipe import Recipe, load_recipe
+from memstudio.builder.demo.recipe import Recipe, load_recipe
 from memstudio.errors import UserError
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from memstudio.builder.lessons import Lessons
-    from memstudio.builder.train import MemoryTrainer
+    from memstudio.builder.demo.lessons import Lessons
+    from memstudio.builder.demo.train import MemoryTrainer
 
 Log = Callable[[str], None]
 
@@ -59,13 +59,13 @@ def build(
 
 def _stages(recipe: Recipe, out: Path, job: Job, log: Log, resume: bool, encoder: Path | None) -> list[float]:
     """All stages in order; returns the losses of the memories."""
-    from memstudio.builder.cluster import grow
+    from memstudio.builder.demo.cluster import grow
     from memstudio.builder.demo.generate import generate
-    from memstudio.builder.finish import write_built
-    from memstudio.builder.keys import encode_corpus, route_corpus
-    from memstudio.builder.lessons import Lessons
-    from memstudio.builder.tokenizer import train_tokenizer
-    from memstudio.builder.train import Material, MemoryTrainer
+    from memstudio.builder.demo.finish import write_built
+    from memstudio.builder.demo.keys import encode_corpus, route_corpus
+    from memstudio.builder.demo.lessons import Lessons
+    from memstudio.builder.demo.tokenizer import train_tokenizer
+    from memstudio.builder.demo.train import Material, MemoryTrainer
 
     work = out.with_name(out.name + ".build")
     work.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def _anchor(recipe: Recipe, tokenizer: "PreTrainedTokenizerFast", lessons: "Less
     from safetensors.torch import load_file, save_file
 
     from memstudio.builder.keys import digest_of
-    from memstudio.builder.pretrain import make_anchor, train_anchor
+    from memstudio.builder.demo.pretrain import make_anchor, train_anchor
 
     job.title = "training the anchor"
     model = make_anchor(recipe.anchor, tokenizer)

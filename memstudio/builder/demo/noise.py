@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memstudio.builder.examples import Example
+from memstudio.builder.demo.examples import Example
 
 _TRIES = 4
 _MOST_DROPPED = 0.6

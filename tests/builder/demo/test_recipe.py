@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from memstudio.builder.recipe import load_recipe
+from memstudio.builder.demo.recipe import load_recipe
 from memstudio.errors import UserError
 from memstudio.paths import demo_bank
 

@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from memstudio.bank.tree import Tree
-from memstudio.builder.cluster import descend_all, grow
+from memstudio.builder.demo.cluster import grow
 from memstudio.builder.label import label_clusters
+from memstudio.builder.tree import descend_all
 
 BRANCHING = [3, 3]
 

@@ -17,11 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from memstudio.bank.layout import Layout
-from memstudio.builder.examples import IGNORE, Example, GroupSampler, collate
+from memstudio.builder.demo.examples import IGNORE, Example, GroupSampler, collate
 from memstudio.builder.memory import Fetched, LevelRows, attached, grouped
-from memstudio.builder.noise import Noise
-from memstudio.builder.pretrain import answer_loss, cosine
-from memstudio.builder.recipe import MemoryPart
+from memstudio.builder.demo.noise import Noise
+from memstudio.builder.demo.pretrain import answer_loss, cosine
+from memstudio.builder.demo.recipe import MemoryPart
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:
