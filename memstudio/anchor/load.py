@@ -49,6 +49,8 @@ class Anchor:
     vocabulary: int
     max_positions: int
     eos: frozenset[int]
+    chat: bool = False
+    """Whether prompts are put to it as a user's turn of its chat template."""
     _pieces: dict[int, str] = field(default_factory=dict)
     _stops: dict[str, Tensor] = field(default_factory=dict)
 
@@ -72,10 +74,42 @@ class Anchor:
         return folder_digest(self.folder)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a prompt, with the start token that the tokenizer asks for and never an end token.
+        """Token ids of a prompt: as the anchor reads plain text, or as a user's turn where it is a chat anchor.
 
         Raises:
             UserError: an empty prompt, or a token that the anchor does not have.
+        """
+        if not self.chat:
+            return self.plain(text)
+        if not text.strip():
+            raise UserError("the prompt is empty: write some text")
+        before, after = self.turn
+        ids = [*before, *self.bare(text), *after]
+        self.check(ids)
+        return ids
+
+    @cached_property
+    def turn(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The tokens of the chat template before a user's text, and those behind it up to where the answer begins.
+
+        Raises:
+            UserError: the tokenizer has no chat template, or one that changes the text.
+        """
+        mark = "memstudio0mark"
+        with one_line_errors(self.folder, "chat template"):
+            whole = str(
+                self.tokenizer.apply_chat_template([{"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True)
+            )
+        if whole.count(mark) != 1:
+            raise UserError(f"{self.folder}: its chat template does not hold a user's text once: build with chat: false")
+        before, after = (self.bare(part) for part in whole.split(mark))
+        return tuple(before), tuple(after)
+
+    def plain(self, text: str) -> list[int]:
+        """Token ids of a text, with the start token that the tokenizer asks for and never an end token.
+
+        Raises:
+            UserError: an empty text, or a token that the anchor does not have.
         """
         if not text.strip():
             raise UserError("the prompt is empty: write some text")
@@ -93,15 +127,24 @@ class Anchor:
         """
         if not answer.strip():
             raise UserError("the answer is empty: write some text")
+        if self.chat:
+            return self._answer(answer, answer.strip())
         joint = "" if prompt[-1:].isspace() or answer[:1].isspace() or not answer[:1].isalnum() else " "
         start, whole = self.encode(prompt), self.encode(prompt + joint + answer)
         if whole[: len(start)] == start and len(whole) > len(start):
             return whole[len(start) :]
-        ids: list[int] = list(self.tokenizer(joint + answer, add_special_tokens=False, verbose=False)["input_ids"])
+        return self._answer(answer, joint + answer)
+
+    def _answer(self, answer: str, text: str) -> list[int]:
+        ids = self.bare(text)
         if not ids:
             raise UserError(f"the answer {answer!r:.60} gives no token with this anchor's tokenizer: write it in other characters")
         self.check(ids)
         return ids
+
+    def bare(self, text: str) -> list[int]:
+        """Token ids of a text alone, without a start or end token."""
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) if text else []
 
     def check(self, ids: list[int]) -> None:
         """Refuse what the model cannot run.
@@ -137,8 +180,10 @@ class Anchor:
         return self._stops[marks]
 
 
-def load_anchor(folder: Path, *, device: str | DeviceChoice = "auto", dtype: str = "float32") -> Anchor:
+def load_anchor(folder: Path, *, device: str | DeviceChoice = "auto", dtype: str = "float32", chat: bool = False) -> Anchor:
     """Load an anchor onto a device; a GPU without room gives way to the CPU, and `choice.notice` says so.
+
+    chat: put prompts to it as turns of its chat template.
 
     Raises:
         UserError: no model folder, pickled or missing or wrong weights, remote code, no gated MLPs, an unknown dtype or device.
@@ -165,6 +210,7 @@ def load_anchor(folder: Path, *, device: str | DeviceChoice = "auto", dtype: str
         vocabulary=_vocabulary(model),
         max_positions=int(getattr(text, "max_position_embeddings", None) or 1 << 20),
         eos=_end_tokens(model, tokenizer),
+        chat=chat,
     )
 
 

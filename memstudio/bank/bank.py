@@ -22,7 +22,7 @@ from memstudio.bank.files import (
 )
 from memstudio.bank.hub import cached_snapshot
 from memstudio.bank.layout import Layout
-from memstudio.bank.manifest import CLUSTERS, FACTS, MANIFEST, README, ROUTES, TREE, Manifest, read_manifest
+from memstudio.bank.manifest import CLUSTERS, FACTS, MANIFEST, PROBES, README, ROUTES, TREE, Manifest, read_manifest
 from memstudio.bank.rows import open_rows
 from memstudio.bank.tree import Tree, open_tree
 from memstudio.bank.values import ClusterCard, ClusterId, Exemplar
@@ -140,8 +140,13 @@ class Bank:
         return self.folder / FACTS
 
     @property
+    def probes_path(self) -> Path:
+        """Where the bank's probes are, which stand in for facts; the file may be absent."""
+        return self.folder / PROBES
+
+    @property
     def routes_path(self) -> Path:
-        """Where the routes of the facts' prompts are; the file may be absent."""
+        """Where the routes of the facts' prompts are (of the probes' where there are no facts); the file may be absent."""
         return self.folder / ROUTES
 
     @property
@@ -265,7 +270,7 @@ def _refuse_strangers(folder: Path, manifest: Manifest) -> None:
             path = f"{part}/{name}" if part else name
             if is_pickle(name):
                 raise UserError(f"{folder / path}: a pickle or array dump is never read: remove it or convert it to safetensors")
-            read = part == "anchor" or path in (CLUSTERS, FACTS, ROUTES)
+            read = part == "anchor" or path in (CLUSTERS, FACTS, PROBES, ROUTES)
             if read and path not in manifest.files and not name.startswith("."):
                 raise UserError(f"{folder / path}: not listed in {MANIFEST}: remove the file or build the bank again")
 

@@ -18,6 +18,7 @@ MANIFEST = "bank.json"
 TREE = "retriever/tree.safetensors"
 CLUSTERS = "clusters.sqlite"
 FACTS = "facts.jsonl"
+PROBES = "probes.jsonl"
 ROUTES = "routes.safetensors"
 README = "README.md"
 
@@ -83,7 +84,10 @@ class FileRef(_Part):
 
 
 class Manifest(_Part):
-    """bank.json, format 1. It holds no time and no host name: the same build gives the same bytes."""
+    """bank.json, format 1. It holds no time and no host name: the same build gives the same bytes.
+
+    prompt: whether the anchor reads a prompt as plain text or as a turn of its chat template.
+    """
 
     format: Literal["memstudio-bank"]
     version: Literal[1]
@@ -99,6 +103,7 @@ class Manifest(_Part):
     generic: bool
     fallback: Fallback
     retriever: RetrieverRef
+    prompt: Literal["plain", "chat"] = "plain"
     files: Annotated[dict[str, FileRef], Field(max_length=MAX_FILES)]
     recipe: dict[str, JsonValue]
     parent: dict[str, JsonValue] | None = None

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +13,23 @@ from numpy.typing import NDArray
 
 from memstudio.bank.clusters import Document, write_clusters
 from memstudio.bank.files import anchor_files, file_digest, folder_digest
-from memstudio.bank.manifest import CLUSTERS, FACTS, MANIFEST, README, ROUTES, TREE, Manifest, blocks_file, dump_manifest, parse_manifest
+from memstudio.bank.manifest import (
+    CLUSTERS,
+    FACTS,
+    MANIFEST,
+    PROBES,
+    README,
+    ROUTES,
+    TREE,
+    Manifest,
+    blocks_file,
+    dump_manifest,
+    parse_manifest,
+)
 from memstudio.bank.values import ClusterCard
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -31,17 +44,26 @@ class ClusterTexts:
     documents: Sequence[Document] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class RowStream:
+    """The rows of a level, one after the other, for a bank that is larger than memory: `count` tensors [n], the generic block last."""
+
+    count: int
+    rows: "Callable[[], Iterator[Tensor]]"
+
+
 def write_bank(
     folder: Path,
     fields: Mapping[str, object],
     *,
     centroids: Sequence[NDArray[np.float32]],
     documents: Sequence[NDArray[np.int64]],
-    blocks: "Sequence[Tensor | None]",
+    blocks: "Sequence[Tensor | RowStream | None]",
     kept: Sequence[NDArray[np.int64] | None] | None = None,
     anchor: Path | None = None,
     clusters: ClusterTexts | None = None,
     facts: Sequence[Mapping[str, object]] | None = None,
+    probes: Sequence[Mapping[str, object]] | None = None,
     routes: NDArray[np.int32] | None = None,
     readme: str | None = None,
 ) -> Path:
@@ -53,7 +75,7 @@ def write_bank(
     blocks: for each level the rows [rows, n] (cast to the manifest's dtype, quantised for int8 and int4), the generic block last; None
         at width 0.
     kept: for each level the ids int64 [rows], ascending, when not all clusters have a row (the generic one is the number of clusters).
-    facts: the objects of facts.jsonl. routes: int32 [prompts, levels], -1 where a route ended.
+    facts, probes: the objects of facts.jsonl and probes.jsonl. routes: int32 [prompts, levels], -1 where a route ended.
 
     Raises:
         UserError: the fields are no valid manifest.
@@ -72,14 +94,15 @@ def write_bank(
     _write_blocks(folder, manifest, blocks, kept)
     if clusters is not None:
         write_clusters(folder / CLUSTERS, clusters.cards, clusters.documents)
-    if facts is not None:
-        lines = "".join(json.dumps(dict(fact), ensure_ascii=False, sort_keys=True) + "\n" for fact in facts)
-        (folder / FACTS).write_bytes(lines.encode())
+    for path, records in ((FACTS, facts), (PROBES, probes)):
+        if records is not None:
+            lines = "".join(json.dumps(dict(record), ensure_ascii=False, sort_keys=True) + "\n" for record in records)
+            (folder / path).write_bytes(lines.encode())
     if routes is not None:
         _save({"routes": np.ascontiguousarray(routes, dtype=np.int32)}, folder / ROUTES)
     if readme is not None:
         (folder / README).write_bytes(readme.encode())
-    extras = {CLUSTERS: clusters, FACTS: facts, ROUTES: routes, README: readme}
+    extras = {CLUSTERS: clusters, FACTS: facts, PROBES: probes, ROUTES: routes, README: readme}
     names = written + [path for path, given in extras.items() if given is not None]
     names += [f"anchor/{name}" for name in (anchor_files(folder / "anchor") if anchor is not None else ())]
     _remove_stale(folder, extras, keep_anchor=anchor is not None)
@@ -116,7 +139,7 @@ def _shaped(array: NDArray[np.generic], dtype: np.dtype[np.generic], shape: tupl
 
 
 def _write_blocks(
-    folder: Path, manifest: Manifest, blocks: "Sequence[Tensor | None]", kept: Sequence[NDArray[np.int64] | None] | None
+    folder: Path, manifest: Manifest, blocks: "Sequence[Tensor | RowStream | None]", kept: Sequence[NDArray[np.int64] | None] | None
 ) -> None:
     from safetensors.torch import save_file
 
@@ -128,6 +151,11 @@ def _write_blocks(
         if not n:
             continue
         count = manifest.levels[level - 1].clusters + manifest.generic if ids is None else len(ids)
+        if isinstance(rows, RowStream):
+            if ids is not None or rows.count != count or manifest.quantised:
+                raise ValueError(f"level {level}: {rows.count} rows, one after the other, for {count} of {manifest.dtype}")
+            _stream(folder / blocks_file(level), rows, n, FLOAT_DTYPES[manifest.dtype])
+            continue
         if rows is None or tuple(rows.shape) != (count, n):
             raise ValueError(f"level {level}: rows {None if rows is None else list(rows.shape)}, the manifest asks for {[count, n]}")
         tensors: dict[str, Tensor] = {}
@@ -138,6 +166,30 @@ def _write_blocks(
         if ids is not None:
             tensors["clusters"] = _tensor(ids)
         save_file(tensors, folder / blocks_file(level))
+
+
+def _stream(path: Path, stream: RowStream, n: int, dtype: "torch.dtype") -> None:
+    """A safetensors file of one tensor "blocks" [count, n], written a row at a time."""
+    size = stream.count * n * dtype.itemsize
+    names = {"torch.bfloat16": "BF16", "torch.float16": "F16", "torch.float32": "F32"}
+    header = json.dumps({"blocks": {"dtype": names[str(dtype)], "shape": [stream.count, n], "data_offsets": [0, size]}}).encode()
+    header += b" " * (-len(header) % 8)
+    written = 0
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for row in stream.rows():
+            if tuple(row.shape) != (n,):
+                raise ValueError(f"{path}: row {written} is {list(row.shape)}, the manifest asks for {[n]}")
+            file.write(_bytes(row.detach().cpu().to(dtype)))
+            written += 1
+    if written != stream.count:
+        raise ValueError(f"{path}: {written} rows came, {stream.count} were promised")
+
+
+def _bytes(row: "Tensor") -> bytes:
+    import torch
+
+    return row.contiguous().view(torch.uint8).numpy().tobytes()
 
 
 def _tensor(ids: NDArray[np.int64]) -> "Tensor":

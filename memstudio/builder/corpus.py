@@ -67,7 +67,7 @@ class Corpus:
         return bytes(self._texts[start:stop]).decode()
 
     def ids(self, at: int) -> NDArray[np.uint32]:
-        """The token ids of a window as the anchor reads them, start token first where it wants one, end token last where a document ends."""
+        """The token ids of a window as `tokens_of` gave them."""
         start, stop = self._windows[at, 2:4]
         return np.asarray(self._tokens[start:stop])
 
@@ -122,7 +122,8 @@ def _batches(windows: Iterator[Window]) -> Iterator[list[Window]]:
 
 
 def tokens_of(anchor: "Anchor", windows: Sequence[Window]) -> list[list[int]]:
-    """Token ids of windows, as the anchor reads a prompt; an end token where a document ends and the tokenizer has one.
+    """Token ids of windows, as the anchor reads plain text; an end token where a document ends and the tokenizer has one. For a chat
+    anchor without a start token: its template brings one.
 
     Raises:
         UserError: a token that the anchor does not have.
@@ -130,7 +131,8 @@ def tokens_of(anchor: "Anchor", windows: Sequence[Window]) -> list[list[int]]:
     end = anchor.tokenizer.eos_token_id
     found = []
     for window in windows:
-        ids = anchor.encode(window.text)
+        ids = anchor.bare(window.text) if anchor.chat else anchor.plain(window.text)
+        anchor.check(ids or [0])
         found.append([*ids, end] if window.last and isinstance(end, int) else ids)
     return found
 
@@ -138,11 +140,12 @@ def tokens_of(anchor: "Anchor", windows: Sequence[Window]) -> list[list[int]]:
 def cut(texts: Iterator[Text], anchor: "Anchor", window: int) -> Iterator[Window]:
     """Windows of at most `window` tokens (special ones among them) of the documents."""
     held: Window | None = None
+    overhead = sum(map(len, anchor.turn)) if anchor.chat else 0
     for piece in texts:
         if held is not None and held.name != piece.name:
             yield Window(held.name, held.at, held.text, True)
             held = None
-        for at, text in _cut_one(piece.text, anchor, window - 2):
+        for at, text in _cut_one(piece.text, anchor, max(8, window - 2 - overhead)):
             if held is not None:
                 yield held
             held = Window(piece.name, piece.at + at, text, False)
@@ -171,7 +174,7 @@ def _cut_one(text: str, anchor: "Anchor", most: int) -> Iterator[tuple[int, str]
 
 
 def _count(anchor: "Anchor", text: str) -> int:
-    return len(anchor.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) if text.strip() else 0
+    return len(anchor.bare(text)) if text.strip() else 0
 
 
 def _break(text: str, start: int, stop: int) -> int:

@@ -1,5 +1,6 @@
 """What a cluster is about: its top terms by class-based TF-IDF, and the documents nearest to its centroid."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +21,16 @@ class Label:
     exemplars: list[int]
 
 
-def label_clusters(texts: list[str], keys: NDArray[np.float32], grown: Grown) -> list[list[Label]]:
+def label_clusters(texts: Iterable[str], keys: NDArray[np.float32], grown: Grown) -> list[list[Label]]:
     """Labels of every cluster, level by level.
 
     c-TF-IDF: frequency of a term in the cluster, times log(1 + mean words a cluster / frequency of the term over all).
     """
     counter = CountVectorizer(token_pattern=r"(?u)\b[^\W\d_]{2,}\b", stop_words="english", min_df=1)
-    counts = counter.fit_transform(texts)
+    try:
+        counts = counter.fit_transform(texts)
+    except ValueError:  # no word but stop words in all the texts
+        return [[Label("", [], [])] * len(centroids) for centroids in grown.centroids]
     words = counter.get_feature_names_out()
     out = []
     for level, centroids in enumerate(grown.centroids):
@@ -34,8 +38,10 @@ def label_clusters(texts: list[str], keys: NDArray[np.float32], grown: Grown) ->
         labels = []
         total = np.asarray(counts.sum(axis=0)).ravel()
         weight = np.log1p(counts.sum() / len(centroids) / total)
+        order = np.argsort(members, kind="stable")
+        ends = np.searchsorted(members[order], np.arange(len(centroids) + 1))
         for cluster, centroid in enumerate(centroids):
-            inside = np.flatnonzero(members == cluster)
+            inside = order[ends[cluster] : ends[cluster + 1]]
             if not len(inside):
                 labels.append(Label("", [], []))
                 continue

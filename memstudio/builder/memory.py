@@ -93,15 +93,15 @@ class Fetched:
     of_group: Tensor
 
     @classmethod
-    def take(cls, level: Rows, rows: list[int]) -> "Fetched":
+    def take(cls, level: Rows, rows: list[int], device: str = "cpu") -> "Fetched":
         which, of_group = torch.unique(torch.tensor(rows), return_inverse=True)
-        return cls(level, which, level.read(which).requires_grad_(), of_group)
+        return cls(level, which, level.read(which).to(device).requires_grad_(), of_group.to(device))
 
     def learn(self, lr: float) -> None:
         """Step on the gradients that a backward pass left."""
         gradient = self.values.grad
         if gradient is not None:
-            self.level.step(self.which, self.values.detach(), gradient, lr)
+            self.level.step(self.which, self.values.detach().cpu(), gradient.cpu(), lr)
 
 
 Weights = tuple[Tensor, Tensor, Tensor]

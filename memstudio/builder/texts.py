@@ -17,8 +17,13 @@ _RECORD_BYTES = 64 << 20
 _LOOKED_AT = 8192
 _TEXT_FIELDS = ("text", "content", "document", "body", "passage")
 _NAME_FIELDS = ("id", "name", "title", "url", "path")
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
-_MARKS += ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _RECORDS = {".jsonl", ".ndjson"}
 Note = Callable[[str], None]
 
@@ -42,7 +47,7 @@ def read_texts(paths: Sequence[Path], note: Note) -> Iterator[Text]:
     """
     seen: dict[str, int] = {}
     for root in paths:
-        for path, name in _files(root):
+        for path, name in files_of(root):
             for text in _pieces(path, name, note, named=path == root):
                 first, count = text.at == 0, seen.get(text.name, 0)
                 count += first
@@ -50,7 +55,7 @@ def read_texts(paths: Sequence[Path], note: Note) -> Iterator[Text]:
                 yield text if count == 1 else Text(f"{text.name} ({count})", text.at, text.text)
 
 
-def _files(root: Path) -> Iterator[tuple[Path, str]]:
+def files_of(root: Path) -> Iterator[tuple[Path, str]]:
     """Files with the names that their documents take."""
     if root.is_file():
         yield root, root.name

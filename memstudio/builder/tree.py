@@ -1,8 +1,8 @@
 """The tree over key vectors: balanced k-means, node by node, as the method has it (method.md, Clustering).
 
-A node's centroids start by k-means++ and take 20 steps of 6,400 new members each; after each step a cluster that holds more than cap/k of
-them is split at random with the smallest sibling, whose centroid so moves to where the members are. What a cluster trains on is what descends
-to it, which is what the retriever will fetch it for: no member is put where no prompt would look for it.
+A node's centroids start by k-means++ and take 20 steps of 6,400 new members each; after each step a cluster that holds more than
+cap/k of them is split at random with the smallest sibling, whose centroid so moves to where the members are. What a cluster trains
+on is what descends to it, which is what the retriever will fetch it for: no member is put where no prompt would look for it.
 """
 
 from dataclasses import dataclass
@@ -170,4 +170,5 @@ def _nearest(keys: Floats, inside: Ints, centres: Floats, filled: NDArray[np.boo
 
 def _distances(keys: Floats, centres: Floats) -> Floats:
     """Squared distances [n, k], up to a term that is each key's own."""
-    return ((centres * centres).sum(axis=1) - 2 * (keys @ centres.T)).astype(np.float32)
+    found: Floats = ((centres * centres).sum(axis=1) - 2 * (keys @ centres.T)).astype(np.float32)
+    return found

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from memstudio import __version__
-from memstudio.cli import bench, compare, edits, evidence, facts, history, makes, reads, rewriting, show, windows
+from memstudio.cli import bench, compare, edits, evidence, facts, history, importing, makes, reads, rewriting, show, windows
 from memstudio.errors import Refused, UserError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ VERBS: dict[str, Callable[..., None]] = {
     **evidence.VERBS,
     "bench": bench.bench,
     "build": makes.build,
+    **importing.VERBS,
     "selftest": makes.selftest,
 }
 """Every verb and the function that does it."""

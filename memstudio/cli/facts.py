@@ -206,6 +206,7 @@ def _payload(
         "memory": scores.memory,
         "revision": scores.revision,
         "count": scores.count,
+        "asked": _noun(scores),
         "prompts": len(scores.facts),
         "accuracy": scores.accuracy,
         "by_kind": scores.by_kind,
@@ -267,10 +268,10 @@ def _mean_logprobs(scores: "Scores") -> dict[str, float] | None:
 
 def _show(scores: "Scores", steps: "list[Scores] | None") -> None:
     place = f"memory {scores.memory}, revision {scores.revision}"
-    show.say(f"{scores.count} facts, {len(scores.facts)} prompts, {place}, {scores.seconds:.1f} s")
+    show.say(f"{scores.count} {_noun(scores)}, {len(scores.facts)} prompts, {place}, {scores.seconds:.1f} s")
     show.say(f"judged by {PROTOCOLS[scores.judge]}{', against the targets' if scores.answers == 'target' else ''}")
     if scores.left_out:
-        show.note(f"{scores.left_out} facts have no such answer and are left out")
+        show.note(f"{scores.left_out} {_noun(scores)} have no such answer and are left out")
     names = {
         "all": "accuracy",
         **{kind: f"by_kind.{kind}" for kind in scores.by_kind},
@@ -300,3 +301,8 @@ _HEADS = ("share", "n", "95% interval")
 
 def _cells(found: "Proportion") -> tuple[str, int, str]:
     return show.percent(found.share), found.n, interval(found)
+
+
+def _noun(scores: "Scores") -> str:
+    """What was scored: a bank made from documents has probes where another has facts."""
+    return "probes" if scores.facts and all(row.kind == "probe" for row in scores.facts) else "facts"

@@ -213,7 +213,9 @@ def purge(
 def export(
     bank: BankArgument,
     out: OutArgument,
-    kind: Annotated[str, typer.Option("--as", metavar="KIND", help="patch: revisions, as blocks and a manifest.")] = "patch",
+    kind: Annotated[
+        str, typer.Option("--as", metavar="KIND", help="patch: revisions; published: a bank as W1, W2, W3 in one safetensors file.")
+    ] = "patch",
     revisions: Annotated[
         list[str] | None, typer.Option("--revisions", metavar="R", help="Which; repeat it, or part by commas. All unless given.")
     ] = None,
@@ -221,10 +223,16 @@ def export(
     study: StudyOption = None,
 ) -> None:
     """Write what a study holds for others: a patch of its revisions, bound to the bank."""
+    from memstudio.cli.importing import export_published
     from memstudio.session.patching import export_patch
 
+    if kind == "published":
+        if revisions or study is not None:
+            raise UserError("--as published: writes a bank as shipped; --revisions and --study go with patch")
+        export_published(bank, out, json)
+        return
     if kind != "patch":
-        raise UserError(f"--as {kind}: is not there yet; patch is")
+        raise UserError(f"--as {kind}: is not there; patch and published are")
     with revisiting(bank, folder=study, readonly=True) as session:
         words = [word for text in revisions or () for word in text.split(",") if word.strip()]
         numbers = [session.store.find(word) for word in words] or None

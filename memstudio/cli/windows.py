@@ -20,7 +20,9 @@ _NO_QT = "the window needs PySide6: pip install 'memstudio[ui]'"
 
 
 def open_window(
-    path: Annotated[str | None, typer.Argument(metavar="[PATH]", help="A bank, a study, or the word demo.", show_default=False)] = None,
+    path: Annotated[
+        str | None, typer.Argument(metavar="[PATH]", help="A bank, a study, a model without a bank, or demo.", show_default=False)
+    ] = None,
     study: StudyOption = None,
     screenshot: ScreenshotOption = None,
     device: DeviceOption = "auto",
@@ -28,12 +30,14 @@ def open_window(
     anchor: AnchorOption = None,
     encoder: EncoderOption = None,
 ) -> None:
-    """Open the window on a bank or a study."""
-    if path is not None:
+    """Open the window on a bank or a study, or build a bank for a model."""
+    from memstudio.ui.build_errands import is_model_folder
+
+    if path is not None and not is_model_folder(path):
         from memstudio.session import study_for
 
         study = study_for(path, study)
-    elif study is not None:
+    elif path is None and study is not None:
         path, study = str(study), None
     if screenshot is None and not has_display():
         raise UserError(f"no display found ({no_display()}); give --screenshot FILE for a picture of the window")

@@ -11,7 +11,8 @@ from memstudio.facts.values import Answers, Fact, Judge, Kind, Phrasing, Scored,
 
 _INTEGER = re.compile(r"[-−]?\d{1,3}(?:,\d{3})+(?!\d)|[-−]?\d+")
 _END = re.compile(r"[.\n\r]")
-_COUNTED: tuple[Kind, ...] = ("common", "specific")
+_COUNTED: tuple[Kind, ...] = ("common", "specific", "probe")
+_MARKS = "\"'“”‘’,;:!?()[]{}<>*_`|"
 
 Path = tuple[ClusterId, ...]
 
@@ -30,12 +31,17 @@ def answer_of(text: str) -> str:
     return _END.split(text.lstrip(" \t"), maxsplit=1)[0].strip()
 
 
+def beginning(text: str, span: str) -> str:
+    """The first words of a continuation, as many as `span` has, marks at their ends left out: what is judged of a probe's answer."""
+    return " ".join(answer_of(text).split()[: len(span.split())]).strip(_MARKS)
+
+
 def _equal(got: str, accepted: str) -> bool:
     wanted = accepted.strip()
     if _INTEGER.fullmatch(wanted):
         found = _INTEGER.search(got)
         return found is not None and _integer(found[0]) == _integer(wanted)
-    return got.casefold() == wanted.casefold()
+    return " ".join(got.casefold().split()) == " ".join(wanted.casefold().split())
 
 
 def _integer(text: str) -> str:
@@ -56,6 +62,8 @@ def scored(
 ) -> Scored:
     """One answered prompt, judged. `text` is the continuation; the fact must have an answer of the kind that is asked for."""
     accepted = wanted(fact, answers)
+    if fact.kind == "probe" and answers == "expected":
+        text = beginning(text, accepted[0])
     return Scored(
         fact=fact.id,
         kind=fact.kind,
@@ -93,6 +101,13 @@ def agreement(facts: Sequence[Fact], routes: Sequence[Sequence[Path]], levels: i
     return {level: Proportion(same[level], pairs[level]) for level in pairs}
 
 
+def _kinds(rows: Sequence[Scored]) -> tuple[Kind, ...]:
+    """The kinds that are counted: probes where there are any, common and specific facts unless there is nothing else."""
+    probes = any(row.kind == "probe" for row in rows)
+    written = not probes or any(row.kind != "probe" for row in rows)
+    return tuple(kind for kind in _COUNTED if (probes if kind == "probe" else written))
+
+
 def total(
     rows: Sequence[Scored],
     *,
@@ -112,7 +127,7 @@ def total(
     counted = [row for row in rows if row.kind in _COUNTED]
     trained = [row for row in counted if row.phrasing != "held_out"]
     held_out = [row for row in counted if row.phrasing == "held_out"]
-    by_kind = {kind: _right(row for row in trained if row.kind == kind) for kind in _COUNTED}
+    by_kind = {kind: _right(row for row in trained if row.kind == kind) for kind in _kinds(rows)}
     found = {
         "accuracy": _right(trained),
         **{f"by_kind.{kind}": right for kind, right in by_kind.items()},

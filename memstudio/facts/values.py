@@ -8,7 +8,7 @@ from typing import Literal
 from memstudio.bank.values import ClusterId, Memory
 from memstudio.facts.statistics import Proportion
 
-Kind = Literal["common", "specific", "guessable"]
+Kind = Literal["common", "specific", "guessable", "probe"]
 Phrasing = Literal["prompt", "trained", "held_out"]
 Format = Literal["jsonl", "easyedit", "counterfact", "zsre", "csv"]
 Judge = Literal["generation", "teacher-forced", "probability"]
@@ -29,6 +29,9 @@ class Fact:
 
     A fact with a `target` asks that its answer be changed to it: an editor sees `phrasings`, and is judged by `held_out`, by `locality`
     (prompts whose answers should stay) and by `portability` (prompts whose answers should follow).
+
+    One of kind `probe` stands in where nobody wrote facts: its prompt is the text of a document before a span, which is `expected`.
+    Nothing ends such an answer, so it counts as right when the text begins with the span.
     """
 
     id: str

@@ -22,6 +22,7 @@ from memstudio.editing.plan import Edit, Plan
 from memstudio.editing.reach import Path
 from memstudio.facts.read import prompts_of
 from memstudio.facts.receipt import ROOM, Difference, Measured, Role, make_receipt
+from memstudio.facts.score import beginning
 from memstudio.facts.statistics import Proportion, proportion
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
@@ -49,6 +50,8 @@ class _Ask:
     aliases: tuple[str, ...]
     wanted: str
     reached: bool
+    span: str = ""
+    """Of a probe: only so much of an answer is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,9 @@ def _receipt(session: Session, states: _States, facts: Sequence[Fact], edit_seco
 
 
 def _judged(ask: _Ask, before: str, after: str, alone: str) -> Measured:
+    if ask.span:
+        before, alone = beginning(before, ask.span), beginning(alone, ask.span)
+        after = after if ask.wanted else beginning(after, ask.span)
     return Measured(ask.fact, ask.role, ask.text, before, after, ask.old, ask.aliases, ask.wanted, ask.reached, alone)
 
 
@@ -156,7 +162,8 @@ def _about(session: Session, states: _States, facts: Sequence[Fact]) -> list[_As
         wanted, erasing = fact.target, not fact.target
         for (phrasing, text), path in zip(prompts_of(fact), session.routes([text for _, text in prompts_of(fact)]), strict=True):
             role: Role = "withheld" if phrasing == "held_out" and not erasing else "taught"
-            asks.append(_Ask(fact.id, role, text, path, fact.expected, fact.aliases, wanted, _reached(session, states, path)))
+            span = fact.expected if fact.kind == "probe" else ""
+            asks.append(_Ask(fact.id, role, text, path, fact.expected, fact.aliases, wanted, _reached(session, states, path), span))
         follow = [] if erasing else list(fact.portability)
         for probe, path in zip(follow, session.routes([probe.prompt for probe in follow]), strict=True):
             asks.append(_Ask(fact.id, "portability", probe.prompt, path, "", (), probe.expected, _reached(session, states, path)))
@@ -166,6 +173,7 @@ def _about(session: Session, states: _States, facts: Sequence[Fact]) -> list[_As
 def _others(session: Session, states: _States, facts: Sequence[Fact], limit: int | None) -> tuple[list[_Ask], int, list[tuple[str, Path]]]:
     """Co-resident prompts (a sample that meets every changed block), how many there are, and a sample of those that fetch none."""
     edited = {fact.id for fact in facts}
+    spans = {fact.prompt: fact.expected for fact in session.facts() if fact.kind == "probe"}
     known = [(fact, text) for fact in session.facts() if fact.id not in edited for _, text in prompts_of(fact)]
     pairs = [(fact.id, text) for fact, text in known]
     pairs += [(f"{fact.id}: locality", probe.prompt) for fact in facts for probe in fact.locality]
@@ -176,7 +184,7 @@ def _others(session: Session, states: _States, facts: Sequence[Fact], limit: int
         if path not in fetched:
             fetched[path] = _reached(session, states, path)
         if fetched[path]:
-            living.append(_Ask(fact_id, "resident", text, path, "", (), "", True))
+            living.append(_Ask(fact_id, "resident", text, path, "", (), "", True, spans.get(text, "")))
         else:
             outside.append((text, path))
     random = np.random.default_rng(SEED)

@@ -60,7 +60,8 @@ class Running:
         """
         from memstudio.anchor.load import load_anchor
 
-        return load_anchor(self._bank.anchor_dir(self._anchor_folder), device=self._device, dtype=self._dtype)
+        folder, chat = self._bank.anchor_dir(self._anchor_folder), self._bank.manifest.prompt == "chat"
+        return load_anchor(folder, device=self._device, dtype=self._dtype, chat=chat)
 
     @cached_property
     def arm(self) -> Arm:

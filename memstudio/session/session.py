@@ -397,7 +397,7 @@ class Session(Study):
         return self.bank.card(cluster)
 
     def facts(self) -> list[Fact]:
-        """The bank's own facts; none where it has no facts file.
+        """The bank's own facts; where it has none its probes, which stand in for them (kind `probe`); none where it has neither.
 
         Raises:
             UserError: the file is not what it should be.
@@ -405,7 +405,8 @@ class Session(Study):
         if self._facts is None:
             from memstudio.facts.read import read_facts
 
-            self._facts = tuple(read_facts(self.bank.facts_path)) if self.bank.facts_path.is_file() else ()
+            path = next((path for path in (self.bank.facts_path, self.bank.probes_path) if path.is_file()), None)
+            self._facts = tuple(read_facts(path)) if path else ()
         return list(self._facts)
 
     def score(

@@ -21,7 +21,7 @@ from memstudio.editing.forget import make_probes
 from memstudio.editing.lessons import Lesson, make_batch, parts, token_logprobs
 from memstudio.editing.plan import Plan
 from memstudio.editing.reach import residents
-from memstudio.facts.score import is_correct
+from memstudio.facts.score import beginning, is_correct
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
 
@@ -175,7 +175,7 @@ def _extracts(session: Session, probe: Lesson, expected: str, state: State) -> b
         stops = torch.zeros(anchor.vocabulary, dtype=torch.bool, device=anchor.device)
         return greedy(attached, [probe.prompt], 8, stops)[0] == list(probe.answer[:8])
     found = greedy(attached, [probe.prompt], len(probe.answer) + 2, anchor.stops(MARKS))[0]
-    return is_correct(anchor.decode(found), expected)
+    return is_correct(beginning(anchor.decode(found), expected), expected)
 
 
 def _gold(session: Session, desk: Desk, plan: Plan, erased: set[str], job: Job) -> tuple[State, dict[str, Any]]:
@@ -199,7 +199,7 @@ def _lessons_without(session: Session, desk: Desk, blocks: Sequence[ClusterId], 
     living = [r for r in residents(desk.facts(), desk.routes, blocks, erased) if r.text not in r.fact.held_out]
     for resident in sample_residents(living, blocks):
         prompt = anchor.encode(resident.text)
-        answer = anchor.continuation(resident.text, resident.fact.expected + ".")
+        answer = anchor.continuation(resident.text, resident.fact.expected + ("" if resident.fact.kind == "probe" else "."))
         lessons.append(Lesson(tuple(prompt), tuple(answer), resident.path, find_name(anchor, prompt, resident.fact.subject)))
         expected.append(resident.fact.expected)
     return lessons, expected
@@ -217,6 +217,7 @@ def _right(session: Session, lessons: Sequence[Lesson], expected: Iterable[str],
         _fetch(session, group[0].path, state)
         for part in parts(group):
             found = greedy(session.running.spare.attached, [lesson.prompt for lesson in part], 16, anchor.stops(MARKS))
-            right += sum(is_correct(anchor.decode(tokens), wanted[lesson]) for lesson, tokens in zip(part, found, strict=True))
+            said = [(wanted[lesson], anchor.decode(tokens)) for lesson, tokens in zip(part, found, strict=True)]
+            right += sum(is_correct(beginning(text, expected), expected) for expected, text in said)
             job.breathe()
     return right

@@ -49,6 +49,7 @@ MENUS = ("File", "Edit", "View", "Run", "History", "Help")
 ACTIONS: tuple[Action, ...] = (
     Action("open_bank", "&Open bank…", "File", lambda d: d.choose_bank(), "Open a bank folder", ("Ctrl+O",), "open", toolbar=True),
     Action("open_study", "Open &study…", "File", lambda d: d.choose_study(), "Open a study folder, its bank with it", ("Ctrl+Shift+O",)),
+    Action("build_bank", "&Build a bank…", "File", lambda d: d.build_bank(), "Build a bank from a model and documents", ("Ctrl+N",)),
     Action(
         "import_facts",
         "&Import facts…",

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 from memstudio.errors import UserError
 from memstudio.paths import data_dir
 from memstudio.ui.bridge import Bridge
+from memstudio.ui.build_views import ModelFound
 from memstudio.ui.dialogs import app_icon_file
 from memstudio.ui.main_window import START_SIZE, MainWindow
 from memstudio.ui.preferences import Preferences
@@ -110,6 +111,7 @@ class Photographer(QObject):
         window.resize(QSize(START_SIZE))
         window.studio.bridge.failed.connect(self._fail)
         window.studio.bridge.crashed.connect(self._crash)
+        window.builds.bridge.model_found.connect(self._model)
         if tour is None:
             window.studio.bridge.idle.connect(self._idle)
             if window.wish is None:
@@ -139,6 +141,9 @@ class Photographer(QObject):
     def _fail(self, line: str) -> None:
         self.problem = line
         self._window.close()
+
+    def _model(self, found: ModelFound) -> None:
+        self._fail(f"{found.path}: a model without a bank; build one first: memstudio build --anchor {found.path} --corpus DOCUMENTS OUT")
 
     def _crash(self, crash: Crashed) -> None:
         self._fail(f"{crash.title} failed, a bug: {crash.traceback.strip().splitlines()[-1]}")

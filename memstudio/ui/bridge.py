@@ -22,6 +22,8 @@ from memstudio.errors import UserError
 from memstudio.events import Committed, Event, Finished, Generated, Hidden, Routed, Traced
 from memstudio.jobs import Cancelled, Job, Worker
 from memstudio.ui import errands
+from memstudio.ui.build_errands import is_model_folder
+from memstudio.ui.build_views import ModelFound
 from memstudio.ui.snapshots import (
     Ask,
     Asked,
@@ -116,9 +118,11 @@ class Bridge(QObject):
     # Errands, called on the interface thread
 
     def open(self, wish: Wish) -> None:
-        """Open a bank or study; `opened` follows. An open session goes when the new one is there."""
+        """Open a bank or study; `opened` follows, or `ModelFound`. An open session goes when the new one is there."""
 
         def work(_: Job) -> Message:
+            if is_model_folder(wish.path):
+                return ModelFound(Path(wish.path).absolute(), wish.device, wish.encoder)
             if self._session is not None and errands.holds(self._session, wish):
                 self._let_go()  # a study has one writer, so the open session goes first
             session = errands.open_bank(wish)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.ui.bridge import Bridge
+from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.choosing import choose_file, choose_folder, choose_new
 from memstudio.ui.dialogs import AboutDialog, LogDialog
 from memstudio.ui.docks import DockTitle, make_docks, place_docks
@@ -60,6 +61,7 @@ class MainWindow(QMainWindow):
         self.studio = Studio(bridge, self.panels, self)
         self.facts = FactStudio(self.studio, self.panels.facts, self.theme, self)
         self.revisions = RevisionStudio(self.studio, self.compare, self.pair, self.theme, self)
+        self.builds = BuildStudio(self.studio, self)
         self.measuring = Measuring(bridge, self)
         self.measuring.on = preferences.measure_edits
         self.actions_ = ActionSet(self, self)
@@ -87,6 +89,7 @@ class MainWindow(QMainWindow):
             ("Open bank…", self.choose_bank),
         )
         no_bank.offer("Open the demo", self.open_demo)
+        no_bank.offer("Build a bank…", self.build_bank)
         self.panels = Panels(
             tree=TreePanel(theme, no_bank),
             prompt=PromptPanel(theme),
@@ -138,6 +141,7 @@ class MainWindow(QMainWindow):
         self.facts.changed.connect(self._refresh)
         self.revisions.changed.connect(self._refresh)
         self.revisions.raised.connect(lambda name: show_dock(self.docks[name]))
+        self.builds.open_wanted.connect(self.open_path)
         self._scale.wanted.connect(studio.scale)
         self._swap.wanted.connect(studio.swap)
         panels.prompt.change_wanted.connect(self.facts.change)
@@ -187,6 +191,9 @@ class MainWindow(QMainWindow):
 
     def choose_study(self) -> None:
         choose_folder(self, "Open a study folder", self.open_path)
+
+    def build_bank(self) -> None:
+        self.builds.open()
 
     def open_demo(self) -> None:
         """The bundled bank."""
@@ -417,5 +424,6 @@ class MainWindow(QMainWindow):
             self._closed = True
             self._preferences.keep_layout(self.saveGeometry(), self.saveState())
             self.hide()
+            self.builds.close()
             self.studio.bridge.close()
         super().closeEvent(event)

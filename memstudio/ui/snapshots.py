@@ -14,6 +14,7 @@ from memstudio.anchor.values import DeviceChoice, Neuron
 from memstudio.bank.values import BASE, BlockState, ClusterCard, ClusterId, Memory, Overlay
 from memstudio.events import Event
 from memstudio.history.values import Revision
+from memstudio.ui.build_views import BuildMessage
 from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
 from memstudio.ui.revision_views import (
     Compared,
@@ -266,6 +267,7 @@ Message = (
     | JobView
     | Failed
     | Crashed
+    | BuildMessage
 )
 
 

@@ -161,6 +161,6 @@ def test_a_prune_leaves_other_routes_bit_identical(session: Session) -> None:
 
 
 def test_the_recipe_beside_the_bank_is_the_one_it_was_built_with(session: Session) -> None:
-    from memstudio.builder.demo.recipe import load_recipe
+    from memstudio.builder.recipe import load_recipe
 
     assert load_recipe(Path(demo_bank() / "recipe.yaml")).as_json() == session.bank.manifest.recipe

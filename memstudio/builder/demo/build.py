@@ -1,15 +1,15 @@
-"""From a recipe to a bank folder, stage by stage; each stage is kept in a work folder and not done again.
+"""From the demo's recipe to its bank folder, stage by stage; each stage is kept in a work folder and not done again.
 
 corpus → keys → tree → tokenizer → anchor → memories → bank. The work folder lies beside the bank and can be removed.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memstudio.builder.demo.recipe import Recipe, load_recipe
+from memstudio.builder.built import Built
+from memstudio.builder.demo.recipe import DemoRecipe
 from memstudio.errors import UserError
 from memstudio.jobs import Job
 
@@ -22,27 +22,16 @@ if TYPE_CHECKING:
 Log = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Built:
-    """What `build` made: losses are the running loss on whole paths at each check of the training."""
-
-    path: Path
-    levels: list[dict[str, int]]
-    losses: list[float]
-    seconds: float
-
-
 def build(
-    recipe_path: Path, out: Path, *, job: Job | None = None, log: Log = print, resume: bool = True, encoder: Path | None = None
+    recipe: DemoRecipe, out: Path, *, job: Job | None = None, log: Log = print, resume: bool = True, encoder: Path | None = None
 ) -> Built:
     """Build the bank that the recipe describes into the folder `out`.
 
     Raises:
-        UserError: a bad recipe, an `out` that holds something else, a missing package or encoder.
+        UserError: an `out` that holds something else, a missing package or encoder.
     """
     started = time.monotonic()
     job = job or Job("build")
-    recipe = load_recipe(recipe_path)
     if out.exists() and any(out.iterdir()) and not (out / "bank.json").exists() and not (out / "recipe.yaml").exists():
         raise UserError(f"{out}: not empty and no bank: name a new folder")
     try:
@@ -50,18 +39,19 @@ def build(
     except ModuleNotFoundError as error:
         raise UserError(f"building needs the package {error.name}: pip install 'memstudio[build,demo-corpus]'") from error
     counts = zip(recipe.tree.branching, recipe.memory.widths, strict=True)
-    levels, clusters = [], 1
+    levels: list[dict[str, object]] = []
+    clusters = 1
     for level, (branching, width) in enumerate(counts, 1):
         clusters *= branching
         levels.append({"level": level, "clusters": clusters, "width": width})
     return Built(out, levels, losses, time.monotonic() - started)
 
 
-def _stages(recipe: Recipe, out: Path, job: Job, log: Log, resume: bool, encoder: Path | None) -> list[float]:
+def _stages(recipe: DemoRecipe, out: Path, job: Job, log: Log, resume: bool, encoder: Path | None) -> list[float]:
     """All stages in order; returns the losses of the memories."""
     from memstudio.builder.demo.cluster import grow
-    from memstudio.builder.demo.generate import generate
     from memstudio.builder.demo.finish import write_built
+    from memstudio.builder.demo.generate import generate
     from memstudio.builder.demo.keys import encode_corpus, route_corpus
     from memstudio.builder.demo.lessons import Lessons
     from memstudio.builder.demo.tokenizer import train_tokenizer
@@ -92,11 +82,13 @@ def _stages(recipe: Recipe, out: Path, job: Job, log: Log, resume: bool, encoder
     return losses
 
 
-def _anchor(recipe: Recipe, tokenizer: "PreTrainedTokenizerFast", lessons: "Lessons", work: Path, job: Job, log: Log) -> "LlamaForCausalLM":
+def _anchor(
+    recipe: DemoRecipe, tokenizer: "PreTrainedTokenizerFast", lessons: "Lessons", work: Path, job: Job, log: Log
+) -> "LlamaForCausalLM":
     from safetensors.torch import load_file, save_file
 
-    from memstudio.builder.keys import digest_of
     from memstudio.builder.demo.pretrain import make_anchor, train_anchor
+    from memstudio.builder.keys import digest_of
 
     job.title = "training the anchor"
     model = make_anchor(recipe.anchor, tokenizer)
@@ -113,7 +105,7 @@ def _anchor(recipe: Recipe, tokenizer: "PreTrainedTokenizerFast", lessons: "Less
     return model
 
 
-def _memories(trainer: "MemoryTrainer", recipe: Recipe, work: Path, job: Job, log: Log, resume: bool) -> list[float]:
+def _memories(trainer: "MemoryTrainer", recipe: DemoRecipe, work: Path, job: Job, log: Log, resume: bool) -> list[float]:
     from memstudio.builder.keys import digest_of
 
     job.title = "training the memories"

@@ -9,18 +9,18 @@ from transformers import PreTrainedTokenizerFast
 from memstudio.bank.clusters import Document
 from memstudio.bank.values import ClusterCard, ClusterId, Exemplar
 from memstudio.bank.write import ClusterTexts, write_bank
-from memstudio.builder.tree import Grown
-from memstudio.builder.demo.values import DemoCorpus
 from memstudio.builder.demo.keys import Keys, Routes
+from memstudio.builder.demo.recipe import DemoRecipe
+from memstudio.builder.demo.train import MemoryTrainer
+from memstudio.builder.demo.values import DemoCorpus
 from memstudio.builder.keys import RETRIEVER
 from memstudio.builder.label import label_clusters
-from memstudio.builder.demo.recipe import Recipe
-from memstudio.builder.demo.train import MemoryTrainer
+from memstudio.builder.tree import Grown
 from memstudio.facts.formats.own import to_record
 
 
 def write_built(
-    recipe: Recipe,
+    recipe: DemoRecipe,
     corpus: DemoCorpus,
     keys: Keys,
     grown: Grown,
@@ -80,7 +80,7 @@ def _texts(corpus: DemoCorpus, keys: Keys, grown: Grown, routes: Routes) -> Clus
     return ClusterTexts(cards, [Document(d.id, d.text, tuple(path)) for d, path in zip(corpus.documents, paths, strict=True)])
 
 
-def _card(recipe: Recipe, corpus: DemoCorpus, grown: Grown) -> str:
+def _card(recipe: DemoRecipe, corpus: DemoCorpus, grown: Grown) -> str:
     kinds = {kind: sum(fact.kind == kind for fact in corpus.facts) for kind in ("common", "specific", "guessable")}
     levels = ", ".join(f"{len(c)} clusters of width {w}" for c, w in zip(grown.centroids, recipe.memory.widths, strict=True))
     return (

@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-
-from memstudio.builder.tree import Floats, Grown, Ints, descend_all
 from memstudio.builder.demo.values import DemoCorpus
 from memstudio.builder.keys import RETRIEVER, digest_of, load_encoder
-
-
+from memstudio.builder.tree import Floats, Grown, Ints, descend_all
 
 
 @dataclass(frozen=True)

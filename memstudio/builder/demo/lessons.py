@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 
 from transformers import PreTrainedTokenizerFast
 
-from memstudio.builder.demo.values import DemoCorpus
 from memstudio.builder.demo.examples import Example
 from memstudio.builder.demo.keys import Routes
 from memstudio.builder.demo.noise import MARK, Noise, Run, find, runs
+from memstudio.builder.demo.values import DemoCorpus
 from memstudio.facts.values import Fact
 
 _CHECKED = 320

@@ -4,7 +4,6 @@ Repeating teaches the anchor to carry any word, the names of entities that it ne
 where a memory can use it; it says nothing about them.
 """
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from memstudio.builder.demo.examples import IGNORE, Example, collate
 from memstudio.builder.demo.noise import Noise
 from memstudio.builder.demo.recipe import AnchorPart
+from memstudio.builder.schedule import cosine
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:
@@ -51,13 +51,6 @@ def answer_loss(model: "LlamaForCausalLM", ids: Tensor, targets: Tensor) -> Tens
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
     counted = targets != IGNORE
     return F.cross_entropy(model.lm_head(hidden[counted]), targets[counted])
-
-
-def cosine(step: int, steps: int, warmup: int, lr: float, lr_end: float) -> float:
-    """Linear warm-up, then a cosine from lr to lr_end, which stays."""
-    if step < warmup:
-        return lr * (step + 1) / warmup
-    return lr_end + (lr - lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
 def train_anchor(

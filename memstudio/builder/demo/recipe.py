@@ -1,14 +1,11 @@
-"""A recipe says how a bank is built; the same recipe, packages and machine give the same bytes."""
+"""The demo's recipe: how the bundled bank, its anchor among it, is built from generated facts."""
 
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from memstudio.errors import UserError
-
-_RECIPE_BYTES = 1 << 20
 
 
 class _Part(BaseModel):
@@ -75,7 +72,7 @@ class MemoryPart(_Part):
     seed: int = 0
 
 
-class Recipe(_Part):
+class DemoRecipe(_Part):
     """All of it, as the YAML file says it."""
 
     name: str
@@ -88,29 +85,13 @@ class Recipe(_Part):
         """The recipe as plain JSON values, for the manifest."""
         return self.model_dump(mode="json")
 
+    def check(self, path: Path) -> None:
+        """Refuse parts that do not go together.
 
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe.
-
-    Raises:
-        UserError: no such file, not YAML, or a field that does not fit.
-    """
-    try:
-        if path.stat().st_size > _RECIPE_BYTES:
-            raise UserError(f"{path}: a recipe of over 1 MiB is not read")
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the recipe ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a YAML recipe ({str(error).splitlines()[0]})") from error
-    try:
-        recipe = Recipe.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise UserError(f"{path}: {where}: {first['msg']}") from error
-    if len(recipe.memory.widths) != len(recipe.tree.branching):
-        raise UserError(f"{path}: memory.widths names {len(recipe.memory.widths)} levels, tree.branching {len(recipe.tree.branching)}")
-    if any(not 0 <= layer < recipe.anchor.layers for layer in recipe.memory.layers):
-        raise UserError(f"{path}: memory.layers names a layer that the anchor of {recipe.anchor.layers} layers has not")
-    return recipe
+        Raises:
+            UserError: there are such; `path` names the recipe.
+        """
+        if len(self.memory.widths) != len(self.tree.branching):
+            raise UserError(f"{path}: memory.widths names {len(self.memory.widths)} levels, tree.branching {len(self.tree.branching)}")
+        if any(not 0 <= layer < self.anchor.layers for layer in self.memory.layers):
+            raise UserError(f"{path}: memory.layers names a layer that the anchor of {self.anchor.layers} layers has not")

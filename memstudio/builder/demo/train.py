@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from memstudio.bank.layout import Layout
 from memstudio.builder.demo.examples import IGNORE, Example, GroupSampler, collate
-from memstudio.builder.memory import Fetched, LevelRows, attached, grouped
 from memstudio.builder.demo.noise import Noise
-from memstudio.builder.demo.pretrain import answer_loss, cosine
+from memstudio.builder.demo.pretrain import answer_loss
 from memstudio.builder.demo.recipe import MemoryPart
+from memstudio.builder.memory import Fetched, LevelRows, attached, grouped
+from memstudio.builder.schedule import cosine
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:

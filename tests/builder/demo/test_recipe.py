@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from memstudio.builder.demo.recipe import load_recipe
+from memstudio.builder.recipe import load_recipe
 from memstudio.errors import UserError
 from memstudio.paths import demo_bank
 
@@ -19,11 +19,11 @@ def test_the_bundled_recipe_reads() -> None:
     ("text", "says"),
     [
         ("name: [", "not a YAML recipe"),
-        ("3", "top level"),
-        ("name: x\nanchor: {layers: many}", "anchor.layers"),
-        ("name: x\nsurprise: 1", "surprise"),
-        ("name: x\nmemory: {widths: [1]}", "memory.widths"),
-        ("name: x\nmemory: {layers: [9]}", "memory.layers"),
+        ("3", "not a recipe"),
+        ("name: x\ncorpus: {seed: 0}\nanchor: {layers: many}", "anchor.layers"),
+        ("name: x\ncorpus: {seed: 0}\nsurprise: 1", "surprise"),
+        ("name: x\ncorpus: {seed: 0}\nmemory: {widths: [1]}", "memory.widths"),
+        ("name: x\ncorpus: {seed: 0}\nmemory: {layers: [9]}", "memory.layers"),
         ("!!python/object/apply:os.system ['true']", "not a YAML recipe"),
     ],
 )

@@ -1,0 +1,145 @@
+"""The anchor that a bank is built for: found, looked at before it is loaded, and refused with the reason where it cannot carry memory."""
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from memstudio.anchor.load import Anchor, load_anchor
+from memstudio.bank.files import anchor_files, inside, read_header
+from memstudio.bank.hub import cache_folder, cached_snapshot
+from memstudio.bank.strictjson import read_limited, strict_json
+from memstudio.builder.recipe import is_hub_id
+from memstudio.errors import UserError
+
+MODELS = {
+    "llama": "Llama, SmolLM",
+    "qwen2": "Qwen 2",
+    "qwen3": "Qwen 3",
+    "gemma3_text": "Gemma 3",
+    "mistral": "Mistral",
+    "olmo2": "OLMo 2",
+    "smollm3": "SmolLM 3",
+}
+"""The kinds of model (config.json's model_type) that training is tested on."""
+_MAX_CONFIG_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model folder and what its configuration says. hub: "org/repo@revision" where it comes from the model cache, else ""."""
+
+    folder: Path
+    hub: str
+    architecture: str
+    hidden_size: int
+    layers: int
+    parameters: int
+    weight_bytes: int
+    chat: bool
+
+
+def find_source(anchor: str) -> Source:
+    """Look at a model folder, or at org/repo[@revision] in the model cache; reads the configuration and the headers of the weights.
+
+    Raises:
+        UserError: it is not there, or of a kind that cannot carry memory.
+    """
+    folder, hub = Path(anchor), ""
+    if is_hub_id(anchor):
+        repo, _, revision = anchor.partition("@")
+        found = cached_snapshot(f"{repo}@{revision or 'main'}")
+        if found is None:
+            raise UserError(f"{anchor}: neither a folder nor in the model cache; --download fetches it, saying first how large it is")
+        folder, hub = found, f"{repo}@{found.name}"
+    if not folder.is_dir():
+        raise UserError(f"{anchor}: no such model folder; name a folder, or org/repo")
+    try:
+        config = strict_json(read_limited(inside(folder, "config.json"), _MAX_CONFIG_BYTES))
+    except ValueError:
+        raise UserError(f"{folder}/config.json: not valid JSON: copy the model again") from None
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if not isinstance(config, dict) or kind not in MODELS:
+        raise UserError(f"{folder}: a model of kind {str(kind)[:40]!r}; memory is trained on {', '.join(MODELS.values())}")
+    shape = [config.get(name) for name in ("hidden_size", "num_hidden_layers")]
+    if not all(isinstance(each, int) and each > 0 for each in shape):
+        raise UserError(f"{folder}/config.json: no hidden_size or num_hidden_layers: not a whole configuration")
+    hidden, layers = (int(str(each)) for each in shape)
+    weights = [inside(folder, name) for name in anchor_files(folder) if name.endswith(".safetensors")]
+    if not weights:
+        raise UserError(f"{folder}: no *.safetensors weights in it (pickled weights are never read)")
+    count = sum(prod(entry.shape) for path in weights for entry in read_header(path).tensors.values())
+    names = config.get("architectures")
+    architecture = str(names[0])[:80] if isinstance(names, list) and names else str(kind)
+    size = sum(path.stat().st_size for path in weights)
+    return Source(folder, hub, architecture, hidden, layers, count, size, _has_template(folder))
+
+
+def load_source(source: Source, *, device: str, dtype: str, chat: bool | None) -> Anchor:
+    """Load it for training. chat: None is "when it has a template".
+
+    Raises:
+        UserError: see `load_anchor`; a chat template is asked for and there is none.
+    """
+    if chat and not source.chat:
+        raise UserError(f"{source.folder}: chat: true, but its tokenizer has no chat template")
+    return load_anchor(source.folder, device=device, dtype=dtype, chat=source.chat if chat is None else chat)
+
+
+def download(anchor: str) -> list[tuple[str, int]]:
+    """What a download of org/repo[@revision] into the model cache would fetch: (file, bytes) of configuration, weights and tokenizer.
+
+    Raises:
+        UserError: no such model, or no network.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repo, _, revision = anchor.partition("@")
+    try:
+        listed = HfApi().model_info(repo, revision=revision or None, files_metadata=True).siblings or []
+    except (HfHubHTTPError, OSError) as error:
+        raise UserError(f"{anchor}: the model hub cannot be asked ({str(error).splitlines()[0]:.120})") from error
+    return [(file.rfilename, file.size or 0) for file in listed if _is_wanted(file.rfilename)]
+
+
+def fetch(anchor: str, files: list[tuple[str, int]]) -> None:
+    """Download these files into the model cache.
+
+    Raises:
+        UserError: no room, or it broke off; called again it goes on.
+    """
+    import shutil
+
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repo, _, revision = anchor.partition("@")
+    room, needed = shutil.disk_usage(_existing(cache_folder())).free, sum(size for _, size in files)
+    if needed > room:
+        raise UserError(f"{anchor}: {needed / 1e9:.2f} GB to fetch, the disk of the model cache has {room / 1e9:.2f} GB")
+    try:
+        snapshot_download(repo, revision=revision or None, allow_patterns=[name for name, _ in files])
+    except (HfHubHTTPError, OSError) as error:
+        raise UserError(f"{anchor}: the download broke off ({str(error).splitlines()[0]:.120}); say it again to go on") from error
+
+
+def _is_wanted(name: str) -> bool:
+    from memstudio.bank.files import is_anchor_file
+
+    return is_anchor_file(name)
+
+
+def _existing(folder: Path) -> Path:
+    return folder if folder.exists() else _existing(folder.parent)
+
+
+def _has_template(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    if not (folder / "tokenizer_config.json").is_file():
+        return False
+    try:
+        plain = strict_json(read_limited(inside(folder, "tokenizer_config.json"), _MAX_CONFIG_BYTES))
+    except ValueError:
+        raise UserError(f"{folder}/tokenizer_config.json: not valid JSON: copy the model again") from None
+    return isinstance(plain, dict) and bool(plain.get("chat_template"))

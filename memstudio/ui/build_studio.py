@@ -1,0 +1,62 @@
+"""What the window does about building: the dialog and its bridge, and a model folder that was opened as if it were a bank."""
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from memstudio.ui.build_bridge import BuildBridge
+from memstudio.ui.build_views import BankBuilt, ModelFound
+from memstudio.ui.panels.build_dialog import BuildDialog
+from memstudio.ui.studio import Studio
+
+
+class BuildStudio(QObject):
+    """Owns the dialog. Emits `open_wanted` with a bank that was built."""
+
+    open_wanted = Signal(str)
+
+    def __init__(self, studio: Studio, window: QWidget) -> None:
+        super().__init__(window)
+        self._studio = studio
+        self.bridge = BuildBridge(studio.bridge)
+        self.dialog = BuildDialog(window)
+        dialog, bridge = self.dialog, self.bridge
+        for signal, slot in (
+            (dialog.looking, bridge.look),
+            (dialog.stopping, bridge.stop_looking),
+            (dialog.building, bridge.build),
+            (dialog.cancelling, bridge.cancel),
+            (dialog.open_wanted, self.open_wanted),
+            (bridge.model_found, self._found),
+            (bridge.model_seen, dialog.show_model),
+            (bridge.place_seen, dialog.show_place),
+            (bridge.looking, dialog.show_looking),
+            (bridge.estimated, dialog.show_estimate),
+            (bridge.look_ended, dialog.show_look_ended),
+            (bridge.refused, dialog.show_refusal),
+            (bridge.staged, dialog.show_stage),
+            (bridge.said, dialog.show_said),
+            (bridge.built, dialog.show_built),
+            (bridge.built, self._built),
+            (bridge.build_ended, dialog.show_build_ended),
+        ):
+            signal.connect(slot)
+
+    def open(self, model: str = "") -> None:
+        """Show the dialog, on a model or as it was left."""
+        self.dialog.open_on(model)
+
+    def close(self) -> None:
+        """End what is under way; a build that was begun goes on the next time."""
+        self.dialog.close()
+        self.bridge.close()
+
+    def _found(self, found: ModelFound) -> None:
+        self.bridge.device, self.bridge.encoder = found.device, found.encoder
+        if self.dialog.busy:
+            self._studio.panels.status.say(f"{found.path.name}: a model without a bank; another bank is being built.", kind="notice")
+        else:
+            self._studio.panels.status.say(f"{found.path.name}: a model without a bank; build one from documents.")
+        self.open(str(found.path))
+
+    def _built(self, built: BankBuilt) -> None:
+        self._studio.panels.status.say(f"Built {built.path}: {built.summary}.")
