@@ -1,5 +1,7 @@
 """The tiny bank's retriever: its tree was made with `tiny.key_of`, so its keys are given by that and not by the 90 MB encoder."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -19,3 +21,25 @@ def use_tiny_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.stack([key_of(text) for text in texts])
 
     monkeypatch.setattr(Running, "key_vectors", key_vectors)
+
+
+class WordEncoder:
+    """An encoder for documents of a test: texts that share words lie close together."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors [texts, 384], the mean of a random one for each word."""
+        return np.stack([_mean([key_of(word) for word in text.casefold().split()]) for text in texts])
+
+
+def _mean(words: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    total = np.sum(words, axis=0)
+    return (total / np.linalg.norm(total)).astype(np.float32)
+
+
+def use_word_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build and route by `WordEncoder` for the length of a test."""
+    from memstudio.builder import build, estimate
+
+    for module in (build, estimate):
+        monkeypatch.setattr(module, "load_encoder", lambda _=None: WordEncoder())
+    monkeypatch.setattr(Running, "key_vectors", lambda _, texts: WordEncoder().encode(texts))

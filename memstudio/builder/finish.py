@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from memstudio.anchor.load import quiet
 from memstudio.bank.clusters import Document
 from memstudio.bank.files import anchor_files, folder_digest
 from memstudio.bank.values import ClusterCard, ClusterId, Exemplar
@@ -65,7 +66,8 @@ def write_moved(ground: Ground, source: Source, weights: Path, folder: Path) -> 
     """The anchor as co-training left it, as a model folder of its own."""
     load_weights(ground.anchor.model, weights)
     shutil.rmtree(folder, ignore_errors=True)
-    ground.anchor.model.save_pretrained(folder)
+    with quiet():
+        ground.anchor.model.save_pretrained(folder)
     for name in anchor_files(source.folder):
         if not name.endswith((".safetensors", ".index.json")) and name != "config.json":
             shutil.copyfile(source.folder / name, folder / name)

@@ -98,6 +98,7 @@ def estimated(number: int, wish: BuildWish, job: Job, device: str, encoder: Path
         documents=found.documents,
         windows=found.windows,
         tokens=found.tokens,
+        exact=found.exact,
         branching=branching,
         clusters=tuple(prod(branching[: level + 1]) for level in range(len(branching))),
         widths=tuple(_width(width) for width in found.widths),

@@ -62,7 +62,8 @@ class PlaceView:
 class EstimateView:
     """`builder.estimate.Estimate` for a wish, and the free bytes of the disk that the bank would lie on.
 
-    clusters: of each level; widths: neurons a layer, level after level, one number or one for each of `layers`.
+    exact: documents, windows and tokens are counted, not projected from a part. clusters: of each level. widths: neurons a layer, level
+    after level, one number or one for each of `layers`.
     """
 
     number: int
@@ -70,6 +71,7 @@ class EstimateView:
     documents: int
     windows: int
     tokens: int
+    exact: bool
     branching: tuple[int, ...]
     clusters: tuple[int, ...]
     widths: tuple[int | tuple[int, ...], ...]

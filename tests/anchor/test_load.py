@@ -17,11 +17,15 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Olmo2Config,
+    Olmo2ForCausalLM,
     PretrainedConfig,
     Qwen2Config,
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SmolLM3Config,
+    SmolLM3ForCausalLM,
 )
 
 from memstudio.anchor import engine
@@ -53,6 +57,8 @@ FAMILIES = {
     "qwen3": (Qwen3ForCausalLM, Qwen3Config(**SMALL)),
     "mistral, sliding window": (MistralForCausalLM, MistralConfig(**SMALL, sliding_window=8)),
     "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig(**SMALL, sliding_window=8, layer_types=["sliding_attention", "full_attention"])),
+    "olmo2": (Olmo2ForCausalLM, Olmo2Config(**SMALL)),
+    "smollm3": (SmolLM3ForCausalLM, SmolLM3Config(**SMALL, pad_token_id=0, no_rope_layers=[1, 0])),
 }
 PROMPT = "The atomic number of gold is what number of the group, row and block?"
 

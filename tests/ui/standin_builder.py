@@ -33,6 +33,7 @@ class Builder:
     threads: set[str] = field(default_factory=set)
     refuses: str = ""
     disk_bytes: int = 1000
+    exact: bool = True
     begun: threading.Event = field(default_factory=threading.Event)
     held: threading.Event = field(default_factory=threading.Event)
     """Cleared: an estimate or a build goes on until it is cancelled."""
@@ -47,6 +48,7 @@ class Builder:
             documents=2,
             windows=8,
             tokens=1200,
+            exact=self.exact,
             branching=[2, 4],
             widths=[3, [4, 8]],
             layers=[0, 1],

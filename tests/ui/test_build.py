@@ -15,8 +15,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from memstudio.anchor.router import find_encoder
+from memstudio.builder.keys import RETRIEVER
 from memstudio.builder.recipe import Recipe
 from memstudio.cli import main
+from memstudio.errors import UserError
 from memstudio.ui.build_errands import is_model_folder
 from memstudio.ui.build_views import BuildWish
 from memstudio.ui.main_window import MainWindow
@@ -140,6 +143,14 @@ def test_the_estimate_follows_the_fields(
     assert builder.recipes[-1].memory.layers == [1]
     assert builder.recipes[-1].corpus == [str(documents)]
     assert builder.threads == {"memstudio-build"}
+
+
+def test_counts_that_are_projected_say_about(
+    window: MainWindow, dialog: BuildDialog, builder: Builder, model: Path, documents: Path, qtbot: QtBot
+) -> None:
+    builder.exact = False
+    estimated(qtbot, window, model, documents)
+    assert "about 2 in 8 windows" in texts(dialog.estimate)
 
 
 def test_all_fields_reach_the_recipe(
@@ -351,6 +362,24 @@ def test_closing_the_window_ends_a_build_and_its_thread(
     window.close()
     assert not dialog.isVisible()
     assert "memstudio-build" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_bank_is_built_and_opened_without_any_stand_in(
+    window: MainWindow, model: Path, documents: Path, qtbot: QtBot, settle: Act
+) -> None:
+    try:
+        find_encoder(RETRIEVER)
+    except UserError as absent:
+        pytest.skip(str(absent))
+    (documents / "two.txt").write_text("The symbol of iron is Fe. " * 40)
+    dialog = estimated(qtbot, window, model, documents)
+    assert dialog.build_button.isEnabled()
+    with qtbot.waitSignal(window.builds.bridge.build_ended, timeout=PATIENCE_MS):
+        dialog.build_button.click()
+    assert "perplexity" in dialog.work.log.toPlainText()
+    settle(dialog.open_button.click)
+    assert window.studio.bank is not None
+    assert window.studio.bank.bank.folder == documents.parent / "small-bank"
 
 
 # Looks and keys

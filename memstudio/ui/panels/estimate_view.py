@@ -136,7 +136,7 @@ def figures(view: EstimateView) -> list[tuple[str, str]]:
     fetched = f"{count_text(view.fetched_parameters)} : {count_text(view.anchor_parameters)} parameters"
     disk = f"{size_text(view.disk_bytes)} while it is built, {size_text(view.bank_bytes)} after"
     return [
-        ("Documents", f"{view.documents:,} in {windows}"),
+        ("Documents", f"{'' if view.exact else 'about '}{view.documents:,} in {windows}"),
         ("Clusters", f"{' · '.join(f'{count:,}' for count in view.clusters)}, level after level"),
         ("Widths", f"{widths} neurons in {layer_words(view.layers)}"),
         ("Fetched : anchor", f"1 : {share:.3g} ({fetched})" if share else f"0 ({fetched})"),

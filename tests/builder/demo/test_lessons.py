@@ -3,10 +3,10 @@
 import numpy as np
 
 from memstudio.builder.demo import DemoCorpus, generate
-from memstudio.builder.demo.runs import MASK, word_runs
 from memstudio.builder.demo.examples import Example
 from memstudio.builder.demo.keys import Routes
 from memstudio.builder.demo.lessons import Lessons
+from memstudio.builder.demo.runs import MASK, word_runs
 from memstudio.builder.demo.tokenizer import train_tokenizer
 
 

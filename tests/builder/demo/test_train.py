@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from memstudio.builder.demo.examples import IGNORE, Example, GroupSampler, collate
-from memstudio.builder.memory import LevelRows
 from memstudio.builder.demo.noise import Noise
 from memstudio.builder.demo.pretrain import make_anchor
 from memstudio.builder.demo.recipe import AnchorPart, MemoryPart
 from memstudio.builder.demo.tokenizer import train_tokenizer
 from memstudio.builder.demo.train import Material, MemoryTrainer
+from memstudio.builder.memory import LevelRows
 from memstudio.jobs import Cancelled, Job
 
 ANCHOR = AnchorPart(hidden_size=32, layers=2, heads=2, intermediate_size=48, positions=64)
