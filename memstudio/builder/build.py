@@ -115,6 +115,7 @@ def _stages(
 ) -> tuple[list[dict[str, object]], list[float]]:
     source = find_source(recipe.anchor)
     job.title = "loading the anchor"
+    job.progress(0, None)
     chat = recipe.chat if recipe.chat is not None else source.chat
     anchor = load_source(source, device=device, dtype=recipe.training.dtype, chat=chat)
     retriever = load_encoder(encoder)
@@ -231,6 +232,7 @@ def _finish(
     log(f"perplexity on {probed.windows} windows: " + ", ".join(f"{name} {value:.2f}" for name, value in probed.perplexity.items()))
     log(f"probes: {len(probed.probes)}; {probed.elsewhere} candidates left out, whose text before routes to another leaf")
     job.title = "writing"
+    job.progress(0, None)
     write_built(recipe, source, ground, keys, grown, levels, probed, out)
     log(f"bank: {out}")
     shape_rows = zip(shape.clusters, shape.widths, strict=True)

@@ -78,6 +78,7 @@ def estimate(recipe: Recipe, *, job: Job | None = None, device: str = "auto", en
     """
     job = job or Job("estimate")
     job.title = "looking at the anchor"
+    job.progress(0, 4)
     source = find_source(recipe.anchor)
     chat = recipe.chat if recipe.chat is not None else source.chat
     anchor = load_source(source, device=device, dtype=recipe.training.dtype, chat=chat)

@@ -84,9 +84,7 @@ def steps_of(task: Task, ground: Ground) -> int:
     return max(_FEWEST_STEPS, ceil(task.share * passes(ground.part, ground.corpus.tokens) * len(one)))
 
 
-def train(
-    task: Task, ground: Ground, store: Store, job: Job, log: Callable[[str], None], keep_seconds: float = _KEEP_SECONDS
-) -> list[float]:
+def train(task: Task, ground: Ground, store: Store, job: Job, log: Callable[[str], None]) -> list[float]:
     """Run a job to its end from wherever its store stands; the running loss at each checkpoint.
 
     A training that was cut short goes the way that an unbroken one would have gone: steps are drawn before they are taken.
@@ -104,7 +102,7 @@ def train(
         batch = collate(packs, ground.ids, ground.paths, rng)
         loss = step(ground, store, batch, generic, cosine(number, total, ceil(total * _WARMUP), part.lr, part.lr_end), moving)
         running = loss if not running else running + 0.05 * (loss - running)
-        late = time.monotonic() - kept > keep_seconds or store.changed_bytes > _KEEP_BYTES
+        late = time.monotonic() - kept > _KEEP_SECONDS or store.changed_bytes > _KEEP_BYTES
         if late or number + 1 == total:
             losses.append(running)
             if moving is not None:

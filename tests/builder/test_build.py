@@ -115,7 +115,7 @@ def test_a_training_goes_on_from_its_last_checkpoint(recipe: Recipe, tmp_path: P
     build(few, tmp_path / "whole" / "bank", log=quiet)
     monkeypatch.setattr("memstudio.builder.train._KEEP_SECONDS", 0.0)
     with pytest.raises(Cancelled):
-        build(few, tmp_path / "pieces" / "bank", log=quiet, job=Killed(40))
+        build(few, tmp_path / "pieces" / "bank", log=quiet, job=Killed(30))
     states = sorted((tmp_path / "pieces" / "bank.build").rglob("state.json"))
     assert states
     build(few, tmp_path / "pieces" / "bank", log=quiet)
