@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-_STARTS = ("Bra", "Cel", "Dor", "Fen", "Gal", "Hul", "Jor", "Kes", "Lum", "Mar", "Nev", "Ost", "Pel", "Quor", "Ras", "Sil", "Tam", "Ul", "Vel", "Yar")
+_STARTS = ("Bra", "Cel", "Dor", "Fen", "Gal", "Hul", "Jor", "Kes", "Lum", "Mar", "Nev", "Ost", "Pel", "Quor", "Ras", "Sil", "Tam", "Vel")
 _MIDDLES = ("a", "e", "i", "o", "u", "an", "el", "im", "or", "us")
 _ENDS = ("dan", "feld", "gar", "holt", "lin", "mere", "nek", "pont", "ric", "stow", "tash", "vik", "wen", "zal")
 _TRADES = ("glass", "salt", "paper", "copper", "wool", "honey", "rope", "clocks", "ink", "cheese")

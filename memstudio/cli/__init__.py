@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from memstudio import __version__
-from memstudio.cli import bench, compare, edits, evidence, facts, history, importing, makes, reads, rewriting, show, windows
+from memstudio.cli import bench, compare, edits, evidence, facts, history, importing, learning, makes, reads, rewriting, show, windows
 from memstudio.errors import Refused, UserError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "compare": compare.compare,
     "update": rewriting.update,
     "erase": rewriting.erase,
+    "learn": learning.learn,
     "prune": edits.prune,
     "restore": edits.restore,
     "scale": edits.scale,

@@ -27,6 +27,7 @@ from memstudio.cli.planned import Asked, carry_out
 from memstudio.errors import UserError
 
 if TYPE_CHECKING:
+    from memstudio.editing.learn import Learned
     from memstudio.editing.plan import Edit
     from memstudio.facts.values import Fact
     from memstudio.session import Session
@@ -97,7 +98,7 @@ def erase(
     prompt: PromptOption = None,
     document: Annotated[
         list[str] | None,
-        typer.Option("--document", metavar="ID", help="A document of the bank, and the facts in it; repeat it.", show_default=False),
+        typer.Option("--document", metavar="ID", help="A document of the bank, or one learnt, and its facts.", show_default=False),
     ] = None,
     phrasing: PhrasingOption = None,
     subject: SubjectOption = None,
@@ -133,11 +134,22 @@ def erase(
     def make(session: "Session") -> "Edit":
         given = phrasing if len(prompt or ()) == 1 else None
         wanted = tuple(_request(session, text, "", given, subject, lines) for text in prompt or ())
-        return Erase(wanted, tuple(document or ()), method=method, where=where, blocks=blocks)
+        taught = _taught(session)
+        known = tuple(taught[name] for name in document or () if name in taught)
+        others = tuple(name for name in document or () if name not in taught)
+        return Erase(wanted, others, method=method, where=where, blocks=blocks, learned=known)
 
     limits = limits_of(True, min_reliability, min_locality, max_changed)
     asked = Asked(dry_run, measure, limits, anyway, study, device, anchor, json, encoder, (paths, gold))
     carry_out(bank, "erase", make, asked, lines)
+
+
+def _taught(session: "Session") -> "dict[str, Learned]":
+    """The documents that the study taught, by name, the last of a name."""
+    from memstudio.session.patching import learned_by
+
+    line = session.log() if session.study is not None else ()
+    return {document.id: document for revision in line if revision.current for document in learned_by(revision)}
 
 
 def _request(session: "Session", prompt: str, target: str, phrasings: list[str] | None, subject: str | None, lines: list[str]) -> "Fact":

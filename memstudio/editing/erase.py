@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from memstudio.bank.values import ClusterId
+from memstudio.editing.learn import Learned, ways_to
 from memstudio.editing.plan import Draft
 from memstudio.editing.reach import has_own_block, reached, residents, shared
 from memstudio.errors import UserError
@@ -30,7 +31,7 @@ NEIGHBOURS = 2
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """Have the answers of `facts` and the text of `documents` (ids of the bank's documents) unlearnt.
+    """Have the answers of `facts`, the text of `documents` (ids of the bank's documents) and what a revision `learned` unlearnt.
 
     where: "path", every block on the routes of all phrasings, "reached", the deepest block of each, or "shared", the deepest that they
     all pass through. blocks: write to these instead.
@@ -42,6 +43,7 @@ class Erase:
     method: Method = "tuned"
     where: Where = "path"
     blocks: tuple[ClusterId, ...] = ()
+    learned: tuple[Learned, ...] = ()
 
     @property
     def clusters(self) -> tuple[ClusterId, ...]:
@@ -52,8 +54,9 @@ class Erase:
     def title(self) -> str:
         """One line for the log. It names no answer: the log outlives a purge."""
         parts = [f"{len(self.facts)} facts" if len(self.facts) != 1 else "1 fact"] if self.facts else []
-        parts += [f"document {name:.60}" for name in self.documents[:3]]
-        more = f" and {len(self.documents) - 3} more documents" if len(self.documents) > 3 else ""
+        names = [*self.documents, *(document.id for document in self.learned)]
+        parts += [f"document {name:.60}" for name in names[:3]]
+        more = f" and {len(names) - 3} more documents" if len(names) > 3 else ""
         return "erase " + ", ".join(parts) + more
 
     def draft(self, desk: Desk) -> Draft:
@@ -70,7 +73,7 @@ class Erase:
         facts = all_facts(self, desk.bank, desk.facts())
         texts = [text for fact in facts for text in phrasings_of(fact)]
         routes = dict(zip(texts, desk.routes(texts), strict=True)) if texts else {}
-        documents = [document_of(desk.bank, name) for name in self.documents]
+        documents = texts_of(self, desk)
         paths = [*routes.values(), *(path for _, path in documents)]
         blocks = self._blocks(desk, paths)
         probes = make_probes(desk, facts, routes, documents)
@@ -84,7 +87,7 @@ class Erase:
         changes = changed(desk, fitted.rows)
         if not changes:
             raise UserError(f"{self.title}: the blocks add nothing to these answers; nothing was changed")
-        down = {"facts": [fact.id for fact in facts], "documents": list(self.documents)}
+        down = {"facts": [fact.id for fact in facts], "documents": [*self.documents, *(document.id for document in self.learned)]}
         figures = {"method": self.method, "where": self.where, "taken_down": down, **fitted.figures}
         return Draft(changes, desk.tensors, (*fitted.notes, *known_alone(desk, probes)), figures)
 
@@ -112,17 +115,30 @@ def all_facts(edit: Erase, bank: Bank, known: Iterable[Fact]) -> list[Fact]:
     Raises:
         UserError: nothing is named, no such document, a fact without an answer.
     """
-    if not edit.facts and not edit.documents:
+    if not edit.facts and not edit.documents and not edit.learned:
         raise UserError("erase: name a fact by its prompt, or a document by its id")
     for fact in edit.facts:
         if not fact.expected.strip():
             raise UserError(f"“{fact.prompt:.80}”: has no answer that could be erased")
     found = {fact.id: fact for fact in edit.facts}
     texts = [document_of(bank, name)[0].casefold() for name in edit.documents]
+    texts += [document.text.casefold() for document in edit.learned]
     for fact in known if texts else ():
         if fact.subject and any(_stands(fact.subject, text) and _stands(fact.expected, text) for text in texts):
             found.setdefault(fact.id, fact)
     return list(found.values())
+
+
+def texts_of(edit: Erase, desk: Desk) -> list[tuple[str, Path]]:
+    """The texts that an erasure takes out, each with the clusters that it fetches; of what was learned, every way to it.
+
+    Raises:
+        UserError: as `document_of`.
+    """
+    return [
+        *(document_of(desk.bank, name) for name in edit.documents),
+        *(window for document in edit.learned for window in ways_to(desk, document)),
+    ]
 
 
 def document_of(bank: Bank, name: str) -> tuple[str, Path]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from memstudio.editing.desk import Desk, Path
 
 SLACK, FLOOR, DOCUMENT_SLACK = 1.5, 0.01, 0.25
-_LONG = 24
+LONG = 12
+"""An answer of more tokens is judged by the mean over them, as a document is."""
 _OPENING, _DOCUMENT_TOKENS = 6, 128
 
 
@@ -42,9 +43,10 @@ def make_probes(
             probes.append(Lesson(tuple(prompt), answer, routes[text], find_name(anchor, prompt, fact.subject)))
     for text, path in documents:
         ids = anchor.encode(text)[:_DOCUMENT_TOKENS]
-        if len(ids) <= _OPENING:
+        opening = min(_OPENING, len(ids) // 2)
+        if opening < 2:
             raise UserError(f"the document “{text:.40}” is too short to be erased by itself; erase the facts in it by their prompts")
-        probes.append(Lesson(tuple(ids[:_OPENING]), tuple(ids[_OPENING:]), path))
+        probes.append(Lesson(tuple(ids[:opening]), tuple(ids[opening:]), path))
     return probes
 
 
@@ -86,4 +88,4 @@ def erased(now: Tensor, alone: Tensor, answers: Tensor) -> Tensor:
     length = (answers >= 0).sum(-1)
     short = now.sum(-1) <= torch.clamp(alone.sum(-1) + math.log(SLACK), min=math.log(FLOOR))
     long = now.sum(-1) / length <= alone.sum(-1) / length + DOCUMENT_SLACK
-    return torch.where(length > _LONG, long, short)
+    return torch.where(length > LONG, long, short)

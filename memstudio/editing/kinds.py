@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from memstudio.editing.erase import Erase
+from memstudio.editing.learn import Learn
 from memstudio.editing.plan import Edit
 from memstudio.editing.prune import Prune, Restore
 from memstudio.editing.rewrite import Rewrite
@@ -19,7 +20,7 @@ from memstudio.editing.swap import Swap
 from memstudio.editing.update import Update
 from memstudio.errors import UserError
 
-KINDS: dict[str, type[Edit]] = {kind.verb: kind for kind in (Prune, Restore, Scale, Swap, Rewrite, Update, Erase)}
+KINDS: dict[str, type[Edit]] = {kind.verb: kind for kind in (Prune, Restore, Scale, Swap, Rewrite, Update, Erase, Learn)}
 
 
 def edit_to_json(edit: Edit) -> dict[str, Any] | None:

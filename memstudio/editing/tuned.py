@@ -46,6 +46,8 @@ PATIENCE, ENOUGH = 40, 0.99
 HELD_A_STEP, COPIES = 64, 2
 CERTAIN = 0.7
 _HURT = 8.0
+_LONG = 24
+"""A longer answer is a document, of which there are no corrupted copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class _Tuning:
             self._desk.job.breathe()
 
     def _step(self) -> None:
-        copies = [corrupted(lesson, self._random, self._special) for lesson in self._lessons for _ in range(COPIES)]
+        short = [lesson for lesson in self._lessons if len(lesson.answer) <= _LONG]
+        copies = [corrupted(lesson, self._random, self._special) for lesson in short for _ in range(COPIES)]
         taught, held = self._lessons + copies, self._draw()
         self._optimizer.zero_grad(set_to_none=True)
         for group in by_blocks(self._desk, taught):

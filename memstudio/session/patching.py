@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from memstudio.bank.values import BASE, BlockState, Change, ClusterId
 from memstudio.editing.erase import Erase, all_facts, document_of
 from memstudio.editing.kinds import edit_from_json
+from memstudio.editing.learn import Learn, Learned
 from memstudio.errors import UserError
 from memstudio.export.patch import Patch, read_patch, write_patch
 from memstudio.export.patch_edit import ApplyPatch
@@ -41,7 +42,8 @@ def export_patch(session: Session, out: str | Path, revisions: Sequence[int] | N
         chosen = [known[number] for number in sorted(set(revisions))]
     for revision in leading:
         ids = {fact.id for fact in taken_down(session, [revision]).facts}
-        back = next((old.id for old in chosen if old.id < revision.id and ids & {fact.id for fact in requests_of(old)}), None)
+        texts = set(taken_down(session, [revision]).documents)
+        back = next((old.id for old in chosen if old.id < revision.id and (ids & _ids(old) or texts & _texts(old))), None)
         if back is not None and revision not in chosen:
             raise UserError(f"revision {back}: taught what revision {revision.id} took down: export that one with it")
     gone = taken_down(session, leading)
@@ -58,6 +60,25 @@ def requests_of(revision: Revision) -> tuple[Fact, ...]:
     return edit_from_json(kept).facts if isinstance(kept, dict) else ()
 
 
+def learned_by(revision: Revision) -> tuple[Learned, ...]:
+    """The documents that a revision taught.
+
+    Raises:
+        UserError: what is kept with it is no edit.
+    """
+    kept = revision.receipt.get("edit")
+    edit = edit_from_json(kept) if isinstance(kept, dict) else None
+    return edit.documents if isinstance(edit, Learn) else ()
+
+
+def _ids(revision: Revision) -> set[str]:
+    return {fact.id for fact in requests_of(revision)}
+
+
+def _texts(revision: Revision) -> set[str]:
+    return {document.text for document in learned_by(revision)}
+
+
 def taken_down(session: Session, revisions: Sequence[Revision]) -> Gone:
     """What these revisions erased; it stays so though it was taught again.
 
@@ -72,6 +93,7 @@ def taken_down(session: Session, revisions: Sequence[Revision]) -> Gone:
         if isinstance(edit, Erase):
             facts |= {fact.id: replace(fact, target="") for fact in all_facts(edit, session.bank, session.facts())}
             documents += [document_of(session.bank, name)[0] for name in edit.documents]
+            documents += [document.text for document in edit.learned]
     return Gone(tuple(facts.values()), tuple(documents))
 
 

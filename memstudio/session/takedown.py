@@ -16,8 +16,8 @@ import torch
 from memstudio.anchor.engine import MARKS, greedy
 from memstudio.anchor.wish import NOTHING, Wish, identities
 from memstudio.bank.values import BASE, ClusterId, Overlay
-from memstudio.editing.erase import Erase, all_facts, document_of, neighbours, phrasings_of
-from memstudio.editing.forget import make_probes
+from memstudio.editing.erase import Erase, all_facts, neighbours, phrasings_of, texts_of
+from memstudio.editing.forget import LONG, make_probes
 from memstudio.editing.lessons import Lesson, make_batch, parts, token_logprobs
 from memstudio.editing.plan import Plan
 from memstudio.editing.reach import residents
@@ -65,7 +65,7 @@ def takedown(session: Session, plan: Plan, *, paths: Paths = "neighbours", gold:
     facts = all_facts(plan.edit, session.bank, session.facts())
     texts = [text for fact in facts for text in phrasings_of(fact)]
     routes = dict(zip(texts, session.routes(texts), strict=True)) if texts else {}
-    documents = [document_of(session.bank, name) for name in plan.edit.documents]
+    documents = texts_of(plan.edit, desk)
     probes = make_probes(desk, facts, routes, documents)
     named = [(text, fact.expected) for fact in facts for text in phrasings_of(fact)] + [(text[:80], text) for text, _ in documents]
     before, after = State(session.overlay, {}), _after(session, plan)
@@ -163,7 +163,7 @@ def _probability(session: Session, probe: Lesson, state: State, *, nothing: bool
     with torch.inference_mode():
         scores = attached.forward(batch.ids, attention_mask=batch.mask, position_ids=batch.places, keep=len(probe.answer)).float()
     logs = token_logprobs(scores, batch.answers)[0]
-    return math.exp(float(logs.sum())) if len(probe.answer) <= 24 else math.exp(float(logs.mean()))
+    return math.exp(float(logs.sum())) if len(probe.answer) <= LONG else math.exp(float(logs.mean()))
 
 
 def _extracts(session: Session, probe: Lesson, expected: str, state: State) -> bool:
@@ -171,7 +171,7 @@ def _extracts(session: Session, probe: Lesson, expected: str, state: State) -> b
     _fetch(session, probe.path, state)
     attached = session.running.spare.attached
     anchor = attached.anchor
-    if len(probe.answer) > 24:
+    if len(probe.answer) > LONG:
         stops = torch.zeros(anchor.vocabulary, dtype=torch.bool, device=anchor.device)
         return greedy(attached, [probe.prompt], 8, stops)[0] == list(probe.answer[:8])
     found = greedy(attached, [probe.prompt], len(probe.answer) + 2, anchor.stops(MARKS))[0]
