@@ -27,12 +27,13 @@ _STAGES = ("one", "batch", "sequence")
 
 def bench(
     what: Annotated[
-        Literal["edits", "erase"], typer.Argument(help="edits: changing facts, beside fine-tuning and LoRA; erase: taking them down.")
+        Literal["edits", "erase", "build"],
+        typer.Argument(help="edits: changing facts, beside fine-tuning and LoRA; erase: taking them down; build: a bank from documents."),
     ] = "edits",
     bank: Annotated[str, typer.Argument(metavar="[BANK]", help="A bank folder, or the word demo.")] = "demo",
     facts: Annotated[
         int | None,
-        typer.Option("--facts", metavar="N", min=1, help="How many facts, one at a time and in sequence.", show_default="200, erase 20"),
+        typer.Option("--facts", metavar="N", min=1, help="How many; of build, documents.", show_default="200, erase 20, build 160"),
     ] = None,
     batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="How many facts in one batch.")] = 50,
     methods: Annotated[str | None, typer.Option("--methods", metavar="LIST", help="Parted by commas.", show_default="all")] = None,
@@ -44,6 +45,9 @@ def bench(
     json: JsonOption = False,
 ) -> None:
     """Measure on this machine; the figures in the documents name the command that printed them."""
+    if what == "build":
+        _building(bank, facts or 160, seed, out, json)
+        return
     count = facts or (200 if what == "edits" else 20)
     wanted = _listed(stages, _STAGES, "--stages")
     results: dict[str, Any] = {"what": what, "machine": machine(), "facts": count, "batch": batch, "withhold": withhold, "seed": seed}
@@ -58,6 +62,32 @@ def bench(
             _table(title, shares, found, json)
     if json:
         show.print_json(results)
+
+
+def _building(bank: str, documents: int, seed: int, out: Path | None, json: bool) -> None:
+    """A bank for the bank's own anchor over documents about places that are nowhere."""
+    from tempfile import TemporaryDirectory
+
+    from memstudio.bank.bank import open_bank
+    from memstudio.bench.building import measure_building
+    from memstudio.session.opening import bank_folder
+
+    anchor = open_bank(bank_folder(bank)).anchor_dir()
+    with TemporaryDirectory() as folder, show.progress("bench") as job:
+        figures = measure_building(anchor, Path(folder), documents, seed, job)
+    figures = {"what": "build", "machine": machine(), "seed": seed, **figures}
+    if out is not None:
+        with out.open("a", encoding="utf-8") as stream:
+            stream.write(jsonlib.dumps(figures) + "\n")
+    if json:
+        show.print_json(figures)
+        return
+    recall = [(name, f"{row['share']:.3f} [{row['low']:.3f}, {row['high']:.3f}]") for name, row in figures["recall"].items()]
+    show.table(f"{figures['probes']} probes of {documents} documents", ("", "answered"), recall)
+    speed = figures["speed"]
+    show.say(f"perplexity: {', '.join(f'{name} {value}' for name, value in figures['perplexity'].items())}")
+    show.say(f"built in {figures['build_seconds']:.0f} s, LoRA {figures['lora_seconds']:.0f} s")
+    show.say(f"a training step: {speed['ratio']:.2f} of the tokens a second of the frozen anchor's plain forward and backward")
 
 
 def _edits(

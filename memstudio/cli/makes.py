@@ -87,7 +87,7 @@ def build(
 
     share = Share(tuple(part or ())) if part else Share.of_environment()
     if share.rank == 0 and not part:
-        expected = estimate(recipe, job=_job(), device=device, encoder=encoder)
+        expected = estimate(recipe, device=device, encoder=encoder)
         _check_room(expected, out)
         if estimate_only:
             _print(expected, json)

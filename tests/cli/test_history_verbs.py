@@ -121,11 +121,11 @@ def test_a_patch_goes_from_one_study_to_another(shell: Shell, study: Path, tiny_
     assert "is a patch for bank" in other.err
 
 
-def test_only_a_patch_can_be_exported_yet_and_never_over_something(shell: Shell, study: Path, tmp_path: Path) -> None:
+def test_only_patch_and_published_can_be_exported_and_never_over_something(shell: Shell, study: Path, tmp_path: Path) -> None:
     for kind in ("bank", "dense"):
         said = shell("export", study, tmp_path / "x", "--as", kind)
         assert said.status == 2
-        assert "is not there yet" in said.err
+        assert "patch and published are" in said.err
     (tmp_path / "x").mkdir()
     assert "is there already" in shell("export", study, tmp_path / "x").err
 
