@@ -84,26 +84,30 @@ class Anchor:
         if not text.strip():
             raise UserError("the prompt is empty: write some text")
         before, after = self.turn
-        ids = [*before, *self.bare(text), *after]
+        ids = self.bare(before + text + after)
         self.check(ids)
         return ids
 
     @cached_property
-    def turn(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The tokens of the chat template before a user's text, and those behind it up to where the answer begins.
+    def turn(self) -> tuple[str, str]:
+        """What the chat template puts before a user's text, and behind it up to where the answer begins.
 
         Raises:
             UserError: the tokenizer has no chat template, or one that changes the text.
         """
         mark = "memstudio0mark"
+        turns = [{"role": "user", "content": mark}]
         with one_line_errors(self.folder, "chat template"):
-            whole = str(
-                self.tokenizer.apply_chat_template([{"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True)
-            )
+            whole = str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
         if whole.count(mark) != 1:
             raise UserError(f"{self.folder}: its chat template does not hold a user's text once: build with chat: false")
-        before, after = (self.bare(part) for part in whole.split(mark))
-        return tuple(before), tuple(after)
+        before, after = whole.split(mark)
+        return before, after
+
+    @cached_property
+    def turn_tokens(self) -> int:
+        """How many tokens the template adds to a text, about; 0 where there is none."""
+        return sum(len(self.bare(part)) for part in self.turn) if self.chat else 0
 
     def plain(self, text: str) -> list[int]:
         """Token ids of a text, with the start token that the tokenizer asks for and never an end token.

@@ -71,6 +71,10 @@ class Corpus:
         start, stop = self._windows[at, 2:4]
         return np.asarray(self._tokens[start:stop])
 
+    def last(self, at: int) -> bool:
+        """Whether the document ends with this window."""
+        return bool(self._windows[at, 5])
+
     @cached_property
     def names(self) -> list[str]:
         """A name for each window, which no other has: its document and the characters that it covers."""
@@ -140,12 +144,11 @@ def tokens_of(anchor: "Anchor", windows: Sequence[Window]) -> list[list[int]]:
 def cut(texts: Iterator[Text], anchor: "Anchor", window: int) -> Iterator[Window]:
     """Windows of at most `window` tokens (special ones among them) of the documents."""
     held: Window | None = None
-    overhead = sum(map(len, anchor.turn)) if anchor.chat else 0
     for piece in texts:
         if held is not None and held.name != piece.name:
             yield Window(held.name, held.at, held.text, True)
             held = None
-        for at, text in _cut_one(piece.text, anchor, max(8, window - 2 - overhead)):
+        for at, text in _cut_one(piece.text, anchor, max(8, window - 2 - anchor.turn_tokens)):
             if held is not None:
                 yield held
             held = Window(piece.name, piece.at + at, text, False)

@@ -185,7 +185,7 @@ def _memory(source: Source, shape: Design, recipe: Recipe) -> int:
     item = FLOAT_DTYPES[part.dtype].itemsize
     moving = 16 if part.mode == "cotrain" else 0
     activations = part.rows * part.sequence * source.hidden_size * source.layers * 40
-    return source.parameters * (item + moving) + shape.fetched * 4 * (2 * part.rows + 6) + activations + (256 << 20) + (700 << 20)
+    return source.parameters * (item + moving) + shape.fetched * 4 * (2 * part.rows + 6) + activations + (128 << 20) + (700 << 20)
 
 
 def _time(seconds: float) -> str:

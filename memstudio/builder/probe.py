@@ -28,6 +28,8 @@ _MOST_WORDS, _MOST_TOKENS = 5, 12
 _SHARE_BEFORE, _FEWEST_BEFORE = 0.25, 24
 _PER_WINDOW, _CANDIDATES = 2, 4
 _WINDOWS_PER_PROBE = 4
+_CUTS = 6
+"""Places where a chat anchor's window is parted into turn and answer: its probes are spans that begin an answer."""
 _WORD = re.compile(r"\S+")
 _EDGES = "\"'“”‘’.,;:!?()[]{}<>*_`|=#~-"
 CONDITIONS = ("fetched", "generic", "none")
@@ -67,11 +69,12 @@ def probe(ground: Ground, grown: Grown, levels: list[Merged], encoder: Encoder, 
         some = inside[np.linspace(0, len(inside) - 1, min(len(inside), max(1, _WINDOWS_PER_PROBE * count))).astype(int)]
         spans: list[Span] = []
         for window in some.tolist():
-            scores = _scores(ground, levels, window)
-            for name in CONDITIONS:
-                summed[name] += float(scores[name].sum())
-            counted += len(scores["fetched"])
-            spans += _spans(ground, window, scores) if count else []
+            for cut in range(_CUTS if ground.anchor.chat else 1):
+                scores = _scores(ground, levels, window, cut)
+                for name in CONDITIONS:
+                    summed[name] += float(scores[name].sum())
+                counted += len(scores["fetched"])
+                spans += _spans(ground, window, scores, cut) if count else []
             found.windows += 1
         chosen, paths, elsewhere = _settle(spans, grown, ground, encoder, leaf, count)
         found.elsewhere += elsewhere
@@ -85,9 +88,9 @@ def probe(ground: Ground, grown: Grown, levels: list[Merged], encoder: Encoder, 
     return found
 
 
-def _scores(ground: Ground, levels: list[Merged], window: int) -> dict[str, Tensor]:
+def _scores(ground: Ground, levels: list[Merged], window: int, cut: int) -> dict[str, Tensor]:
     """Log-probability of each token but the first, by condition; and "hit", whether it is the likeliest under fetched."""
-    batch = collate([[window]], ground.ids, ground.paths, np.random.default_rng([1, window]))
+    batch = collate([[window]], ground.ids, ground.paths, _random(window, cut))
     out: dict[str, Tensor] = {}
     for name in CONDITIONS:
         logs = _logprobs(ground, levels, batch, name)
@@ -112,18 +115,28 @@ def _logprobs(ground: Ground, levels: list[Merged], batch: Batch, condition: str
     return head(ground.anchor, states[(batch.targets[0] != IGNORE).to(states.device)]).float().log_softmax(-1).cpu()
 
 
-def _spans(ground: Ground, window: int, scores: dict[str, Tensor]) -> list[Span]:
-    """The best spans of one window, best first, none overlapping another."""
-    text = ground.corpus.text(window)
-    encoding = ground.anchor.tokenizer(text, add_special_tokens=not ground.anchor.chat, return_offsets_mapping=True, verbose=False)
-    offsets = [tuple(pair) for pair in encoding["offset_mapping"]]
-    shift = _shift(ground, window)
+def _random(window: int, cut: int) -> np.random.Generator:
+    """Parts the window of a chat anchor alike wherever it is asked."""
+    return np.random.default_rng([1, window, cut])
+
+
+def _spans(ground: Ground, window: int, scores: dict[str, Tensor], cut: int) -> list[Span]:
+    """The best spans of one window, best first, none overlapping another; of a chat anchor those with which its answer begins."""
+    text, answer, opening = ground.corpus.text(window), 0, 0
+    if ground.anchor.chat:
+        turn = ground.cut(text, _random(window, cut))
+        answer, opening = turn + len(text[turn:]) - len(text[turn:].lstrip()), len(ground.anchor.encode(text[:turn]))
+    tokenize = ground.anchor.tokenizer
+    encoding = tokenize(text[answer:], add_special_tokens=not ground.anchor.chat, return_offsets_mapping=True, verbose=False)
+    offsets = [(first + answer, last + answer) for first, last in encoding["offset_mapping"]]
     gain, hit = (scores["fetched"] - scores["generic"]).tolist(), scores["hit"].tolist()
     found = []
     for start, stop in _stretches(text):
+        if ground.anchor.chat and start != answer:
+            continue
         tokens = [at for at, (first, last) in enumerate(offsets) if first < stop and last > start and last > first]
-        places = [shift[at] + at - 1 for at in tokens]
-        if not tokens or len(tokens) > _MOST_TOKENS or tokens[0] == 0 or places[-1] >= len(gain):
+        places = [opening + at - 1 for at in tokens]
+        if not tokens or len(tokens) > _MOST_TOKENS or places[0] < 0 or places[-1] >= len(gain):
             continue
         if not all(hit[at] for at in places):
             continue
@@ -138,16 +151,6 @@ def _spans(ground: Ground, window: int, scores: dict[str, Tensor]) -> list[Span]
         if len(chosen) == _CANDIDATES:
             break
     return [span for span, _, _ in chosen]
-
-
-def _shift(ground: Ground, window: int) -> list[int]:
-    """By how much each of a window's own tokens stands further back in what was scored: a chat anchor reads its template between."""
-    count = len(ground.corpus.ids(window))
-    if not ground.anchor.chat:
-        return [0] * count
-    before, after = (len(part) for part in ground.anchor.turn)
-    cut = ground.cut(count, np.random.default_rng([1, window]))
-    return [before if at < cut else before + after for at in range(count)]
 
 
 def _stretches(text: str) -> Iterator[tuple[int, int]]:

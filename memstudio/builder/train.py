@@ -5,6 +5,7 @@ no memory.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,10 +32,11 @@ from memstudio.builder.store import Store
 from memstudio.builder.tasks import Task
 from memstudio.jobs import Job
 
+_SPACE = re.compile(r"(?<=\S)\s+(?=\S)")
 _CLIP = 1.0
 _WARMUP = 0.03
 _HEAD_ROWS = 512
-_KEEP_BYTES, _KEEP_SECONDS = 256 << 20, 60.0
+_KEEP_BYTES, _KEEP_SECONDS = 64 << 20, 60.0
 _MOST_EPOCHS, _MANY_TOKENS = 40, 2_000_000
 _FEWEST_STEPS = 20
 
@@ -57,20 +59,21 @@ class Ground:
     @property
     def lengths(self) -> Ints:
         """Tokens of each window as a step reads it."""
-        return self.corpus.lengths + (sum(map(len, self.anchor.turn)) if self.anchor.chat else 0)
+        return self.corpus.lengths + self.anchor.turn_tokens
 
     def ids(self, window: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """A window's tokens. A chat anchor reads it as a turn and its answer, parted somewhere else each time."""
-        plain = self.corpus.ids(window).astype(np.int64)
         if not self.anchor.chat:
-            return plain
-        before, after = self.anchor.turn
-        cut = self.cut(len(plain), rng)
-        return np.concatenate([np.array(before, np.int64), plain[:cut], np.array(after, np.int64), plain[cut:]])
+            return self.corpus.ids(window).astype(np.int64)
+        text, end = self.corpus.text(window), self.anchor.tokenizer.eos_token_id
+        cut = self.cut(text, rng)
+        ids = [*self.anchor.encode(text[:cut]), *self.anchor.bare(text[cut:].lstrip())]
+        return np.array([*ids, end] if isinstance(end, int) and self.corpus.last(window) else ids, np.int64)
 
-    def cut(self, tokens: int, rng: np.random.Generator) -> int:
-        """Where a window is parted into a turn and its answer."""
-        return int(rng.integers(1, max(2, tokens)))
+    def cut(self, text: str, rng: np.random.Generator) -> int:
+        """Where a window is parted into a turn and its answer: behind a word, never before the first or behind the last."""
+        places = [match.start() for match in _SPACE.finditer(text)]
+        return places[int(rng.integers(len(places)))] if places else max(1, len(text) // 2)
 
 
 def passes(part: TrainingPart, tokens: int) -> float:

@@ -157,7 +157,7 @@ def _lessons(desk: Desk, ways: Sequence[tuple[str, Path]]) -> list[Lesson]:
     anchor = desk.arm().anchor
     found = []
     for text, path in ways:
-        opening, ids = (list(anchor.turn[0] + anchor.turn[1]), anchor.bare(text)) if anchor.chat else ([], anchor.plain(text))
+        opening, ids = (anchor.bare("".join(anchor.turn)), anchor.bare(text)) if anchor.chat else ([], anchor.plain(text))
         ids = [*opening, *ids][:WINDOW]
         start = max(1, len(opening))
         if len(ids) > start:
