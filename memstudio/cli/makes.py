@@ -1,6 +1,7 @@
 """The verbs that make or check: build and selftest."""
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,6 +87,7 @@ def build(
     from memstudio.builder.estimate import estimate
 
     share = Share(tuple(part or ())) if part else Share.of_environment()
+    seconds = 0.0
     if share.rank == 0 and not part:
         expected = estimate(recipe, device=device, encoder=encoder)
         _check_room(expected, out)
@@ -94,7 +96,8 @@ def build(
             return
         for line in expected.lines():
             show.note(line)
-    built = build_bank(recipe, out, job=_job(), log=show.note, device=device, encoder=encoder, share=share)
+        seconds = expected.seconds
+    built = build_bank(recipe, out, job=_job(seconds), log=show.note, device=device, encoder=encoder, share=share)
     _report(built, _recall(out) if built.levels else None, json)
 
 
@@ -205,16 +208,19 @@ def _report(built: "Built", recall: dict[str, float | None] | None, json: bool) 
     show.say(f"open it with: memstudio open {built.path}")
 
 
-def _job() -> "Job":
+def _job(expected: float = 0.0) -> "Job":
+    """A job that says how far it is on stderr; expected: seconds of all of it, from which the time that remains is told."""
     from memstudio.jobs import Job
 
     told: dict[str, int] = {}
+    began = time.monotonic()
 
     def tell(job: "Job") -> None:
         share = -1 if not job.total else 100 * job.done // job.total
         if share // 25 > told.get(job.title, -1) // 25:
             told[job.title] = share
-            show.note(f"{job.title}: {share}%")
+            left = expected - (time.monotonic() - began)
+            show.note(f"{job.title}: {share}%" + (f", about {left:.0f} s left of all" if left > 1 else ""))
 
     return Job("build", on_progress=tell)
 

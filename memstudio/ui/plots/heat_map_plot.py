@@ -3,6 +3,7 @@
 Tokens run down (so that they read as text), layers run across, levels stand side by side. NaN is never drawn as a colour.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QFont, QPainter
+from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QStyleOptionGraphicsItem, QVBoxLayout, QWidget
 
 from memstudio.ui.scales import Colours
@@ -107,9 +108,11 @@ class HeatMapPlot(QWidget):
         self._view.setRange(QRectF(0.0, 0.0, width, tokens), padding=0.0)
 
     def _label_axes(self, sheet: Sheet) -> None:
-        rows = [(at + 0.5, _short(token)) for at, token in enumerate(sheet.tokens)]
+        metrics, last = self.fontMetrics(), len(sheet.tokens) - 1
+        room = max(1.0, self._view.height() / metrics.height())
+        every = max(1, math.ceil(len(sheet.tokens) / room))  # names that would lie over each other are thinned out, the last one stays
+        rows = [(at + 0.5, _short(token)) for at, token in enumerate(sheet.tokens) if (last - at) % every == 0]
         self._plot.getAxis("left").setTicks([rows])
-        metrics = self.fontMetrics()
         self._plot.getAxis("left").setWidth(max([24, *(metrics.horizontalAdvance(text) for _, text in rows)]) + 12)
         step = 1 + len(sheet.layers) * len(sheet.levels) // 25
         columns = [
@@ -121,6 +124,11 @@ class HeatMapPlot(QWidget):
         self._plot.getAxis("bottom").setTicks([columns])
         titles = [(self._left(at) + len(sheet.layers) / 2, title) for at, title in enumerate(sheet.titles)]
         self._plot.getAxis("top").setTicks([titles])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._sheet is not None:
+            self._label_axes(self._sheet)
 
     def _left(self, at: int) -> float:
         """Where the picture of a level begins."""
