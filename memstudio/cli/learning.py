@@ -37,6 +37,7 @@ def learn(
     where: Annotated[
         Literal["leaf", "path"], typer.Option("--where", help="The deepest block of each route, or every block on it.")
     ] = "leaf",
+    steps: Annotated[int, typer.Option("--steps", help="At most so many steps of gradient.", min=1, max=10_000)] = 300,
     dry_run: DryRunOption = False,
     measure: MeasureOption = None,
     min_locality: LocalityOption = None,
@@ -54,7 +55,7 @@ def learn(
     documents = _read(paths)
 
     def make(_: "Session") -> "Edit":
-        return Learn(documents, where=where)
+        return Learn(documents, where=where, steps=steps)
 
     limits = limits_of(True, None, min_locality, max_changed)
     carry_out(bank, "learn", make, Asked(dry_run, measure, limits, anyway, study, device, anchor, json, encoder))

@@ -135,7 +135,7 @@ def erase(
         given = phrasing if len(prompt or ()) == 1 else None
         wanted = tuple(_request(session, text, "", given, subject, lines) for text in prompt or ())
         taught = _taught(session)
-        known = tuple(taught[name] for name in document or () if name in taught)
+        known = tuple(text for name in document or () for text in taught.get(name, ()))
         others = tuple(name for name in document or () if name not in taught)
         return Erase(wanted, others, method=method, where=where, blocks=blocks, learned=known)
 
@@ -144,12 +144,13 @@ def erase(
     carry_out(bank, "erase", make, asked, lines)
 
 
-def _taught(session: "Session") -> "dict[str, Learned]":
-    """The documents that the study taught, by name, the last of a name."""
+def _taught(session: "Session") -> "dict[str, tuple[Learned, ...]]":
+    """The documents that the study taught, by name: every text that was taught under it."""
     from memstudio.session.patching import learned_by
 
     line = session.log() if session.study is not None else ()
-    return {document.id: document for revision in line if revision.current for document in learned_by(revision)}
+    found = [document for revision in line if revision.current for document in learned_by(revision)]
+    return {name: tuple(dict.fromkeys(each for each in found if each.id == name)) for name in {document.id for document in found}}
 
 
 def _request(session: "Session", prompt: str, target: str, phrasings: list[str] | None, subject: str | None, lines: list[str]) -> "Fact":

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SLACK, FLOOR, DOCUMENT_SLACK = 1.5, 0.01, 0.25
 LONG = 12
-"""An answer of more tokens is judged by the mean over them, as a document is."""
+"""An answer of more tokens is judged by the mean over them, as a text of any length is."""
 _OPENING, _DOCUMENT_TOKENS = 6, 128
 
 
@@ -46,7 +46,7 @@ def make_probes(
         opening = min(_OPENING, len(ids) // 2)
         if opening < 2:
             raise UserError(f"the document “{text:.40}” is too short to be erased by itself; erase the facts in it by their prompts")
-        probes.append(Lesson(tuple(ids[:opening]), tuple(ids[opening:]), path))
+        probes.append(Lesson(tuple(ids[:opening]), tuple(ids[opening:]), path, text=True))
     return probes
 
 
@@ -60,7 +60,8 @@ def towards_the_anchor(desk: Desk) -> Aim:
         return torch.where(counted, apart, 0.0).sum(-1) / counted.sum(-1)
 
     def there(batch: Batch, scores: Tensor, _: bool) -> Tensor:
-        return erased(token_logprobs(scores, batch.answers), token_logprobs(_alone(desk, batch), batch.answers), batch.answers)
+        now, alone = (token_logprobs(each, batch.answers) for each in (scores, _alone(desk, batch)))
+        return erased(now, alone, batch.answers, torch.tensor([by_mean(lesson) for lesson in batch.lessons], device=now.device))
 
     return Aim(loss, there)
 
@@ -83,9 +84,17 @@ def _alone(desk: Desk, batch: Batch) -> Tensor:
     return out.float()
 
 
-def erased(now: Tensor, alone: Tensor, answers: Tensor) -> Tensor:
-    """bool [B] from the log-probabilities [B, K] of the answers' tokens now and without memory (0 where none is counted)."""
+def by_mean(probe: Lesson) -> bool:
+    """Whether the mean over its tokens judges a probe: their product is next to nothing however well a text is known."""
+    return probe.text or len(probe.answer) > LONG
+
+
+def erased(now: Tensor, alone: Tensor, answers: Tensor, mean: Tensor) -> Tensor:
+    """bool [B] from the log-probabilities [B, K] of the answers' tokens now and without memory (0 where none is counted).
+
+    mean: bool [B], judged by the mean over the tokens instead of by their product.
+    """
     length = (answers >= 0).sum(-1)
     short = now.sum(-1) <= torch.clamp(alone.sum(-1) + math.log(SLACK), min=math.log(FLOOR))
     long = now.sum(-1) / length <= alone.sum(-1) / length + DOCUMENT_SLACK
-    return torch.where(length > LONG, long, short)
+    return torch.where(mean, long, short)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Where = Literal["leaf", "path"]
 WINDOW, MOST_CHARACTERS = 128, 200_000
+STEPS, MOST_STEPS = 300, 10_000
+_FLAT = 0.0
 _FEWEST_WORDS = 4
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _SAID, _SAID_LATE = 0.98, 0.95
@@ -44,11 +46,15 @@ class Learned:
 
 @dataclass(frozen=True, slots=True)
 class Learn:
-    """Have the text of `documents` known. where: "leaf", the deepest block of each route, or "path", every block on it."""
+    """Have the text of `documents` known. where: "leaf", the deepest block of each route, or "path", every block on it.
+
+    steps: at most so many of gradient; it ends sooner once nearly every token is the likeliest, or the loss has stopped falling.
+    """
 
     verb: ClassVar[str] = "learn"
     documents: tuple[Learned, ...]
     where: Where = "leaf"
+    steps: int = STEPS
 
     @property
     def clusters(self) -> tuple[ClusterId, ...]:
@@ -70,12 +76,14 @@ class Learn:
         """Work out the new rows on the desk's spare arm.
 
         Raises:
-            UserError: no document, one without text or too long, one whose route has no block.
+            UserError: no document, one without text or too long, two of one name, one whose route has no block, steps out of range.
         """
         from memstudio.editing.lessons import changed, make_held
         from memstudio.editing.tuned import fit_tuned
 
         _check(self.documents)
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise UserError(f"learn: {self.steps} steps: give 1 to {MOST_STEPS}")
         lessons: list[Lesson] = []
         windows: dict[str, list[Lesson]] = {}
         for document in self.documents:
@@ -85,7 +93,7 @@ class Learn:
         lessons = [lesson for lesson in lessons if not set(blocks).isdisjoint(lesson.path)]
         held = make_held(desk, residents(desk.facts(), desk.routes, blocks), blocks)
         before = {name: _mean_logprob(desk, found, {}) for name, found in windows.items()}
-        fitted = fit_tuned(desk, blocks, lessons, held, _aim())
+        fitted = fit_tuned(desk, blocks, lessons, held, _aim(self.steps))
         changes = changed(desk, fitted.rows)
         if not changes:
             raise UserError(f"{self.title}: the blocks know it already; nothing was changed")
@@ -131,12 +139,18 @@ def _windows(desk: Desk, document: Learned) -> list[str]:
 def _check(documents: Sequence[Learned]) -> None:
     if not documents:
         raise UserError("learn: name a document, or text to be learnt")
+    seen: set[str] = set()
+    length = 0
     for document in documents:
+        if document.id in seen:
+            raise UserError(f"document {document.id!r:.80}: two have that name; rename one, so that each can be erased by its own")
         if not document.text.strip():
             raise UserError(f"document {document.id!r:.80}: holds no text")
-        if len(document.text) > MOST_CHARACTERS:
-            size = f"{len(document.text)} characters, over {MOST_CHARACTERS}"
-            raise UserError(f"document {document.id!r:.80}: {size}: build a bank over it, or part it in several")
+        seen.add(document.id)
+        length += len(document.text)
+        if length > MOST_CHARACTERS:
+            size = f"with it there are {length} characters, over {MOST_CHARACTERS}"
+            raise UserError(f"document {document.id!r:.80}: {size}: learn them in several goes, or build a bank over them")
 
 
 def _sentences(text: str) -> list[str]:
@@ -161,13 +175,13 @@ def _lessons(desk: Desk, ways: Sequence[tuple[str, Path]]) -> list[Lesson]:
         ids = [*opening, *ids][:WINDOW]
         start = max(1, len(opening))
         if len(ids) > start:
-            found.append(Lesson(tuple(ids[:start]), tuple(ids[start:]), path))
+            found.append(Lesson(tuple(ids[:start]), tuple(ids[start:]), path, text=True))
     if not found and ways:
         raise UserError(f"“{ways[0][0]:.40}”: too short to be learnt; write a sentence at least")
     return found
 
 
-def _aim() -> Aim:
+def _aim(steps: int) -> Aim:
     """Every token likely; there when nearly all of a lesson's tokens are the likeliest."""
     from memstudio.editing.lessons import answer_loss
     from memstudio.editing.tuned import Aim
@@ -177,21 +191,19 @@ def _aim() -> Aim:
         share: Tensor = right.sum(-1) / (batch.answers >= 0).sum(-1)
         return share >= (_SAID_LATE if late else _SAID)
 
-    return Aim(lambda batch, scores: answer_loss(scores, batch.answers), there)
+    return Aim(lambda batch, scores: answer_loss(scores, batch.answers), there, steps, _FLAT)
 
 
 @torch.no_grad()
 def _mean_logprob(desk: Desk, lessons: Sequence[Lesson], rows: dict[ClusterId, Tensor]) -> float:
     """Nats a token, over the lessons' answers, with `rows` in place of what stands there."""
-    from memstudio.editing.lessons import by_blocks, make_batch, parts, score_batch, token_logprobs
+    from memstudio.editing.lessons import batches, score_batch, token_logprobs
 
     moved = {cluster: row.to(desk.arm().anchor.device) for cluster, row in rows.items()}
     total, count = 0.0, 0
-    for group in by_blocks(desk, lessons):
-        for part in parts(group):
-            batch = make_batch(part, desk.arm().anchor.device)
-            total += float(token_logprobs(score_batch(desk, batch, moved), batch.answers).sum())
-            count += int((batch.answers >= 0).sum())
+    for batch in batches(desk, lessons):
+        total += float(token_logprobs(score_batch(desk, batch, moved), batch.answers).sum())
+        count += int((batch.answers >= 0).sum())
     return total / max(1, count)
 
 

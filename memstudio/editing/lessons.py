@@ -28,19 +28,23 @@ _BATCH = 128
 _FEW_HELD = 8
 _MOST_DROPPED, _MOVED = 0.5, 0.15
 _DOCUMENTS, _DOCUMENT_TOKENS = 16, 96
+_SCORES = 1 << 26
+"""Logits of one batch at most, where it holds more than one row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """A prompt [T] and the answer [A] that it should have, both in token ids; `path`: the clusters that it fetches.
 
-    name: where the subject stands in the prompt, (first, behind its last); None where it is not found.
+    name: where the subject stands in the prompt, (first, behind its last); None where it is not found. text: it is a stretch of a
+    document, not a question and its answer.
     """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     path: tuple[ClusterId, ...]
     name: tuple[int, int] | None = None
+    text: bool = False
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -171,6 +175,15 @@ def make_batch(lessons: Sequence[Lesson], device: str) -> Batch:
         answers[row, last - len(lesson.answer) :] = torch.tensor(lesson.answer)
     places = (mask.cumsum(1) - 1).clamp(min=0)
     return Batch(tuple(lessons), *(tensor.to(device) for tensor in (ids, mask, places, answers)))
+
+
+def batches(desk: Desk, lessons: Iterable[Lesson]) -> Iterator[Batch]:
+    """The lessons by what they fetch, in their order, each batch with so few logits that a large vocabulary fits in memory."""
+    anchor = desk.arm().anchor
+    for group in by_blocks(desk, lessons):
+        rows = max(1, _SCORES // anchor.vocabulary // max(1, *(len(lesson.answer) for lesson in group)))
+        for start in range(0, len(group), rows):
+            yield make_batch(group[start : start + rows], anchor.device)
 
 
 def changed(desk: Desk, rows: Mapping[ClusterId, Tensor]) -> tuple[Change, ...]:

@@ -4,6 +4,7 @@ Loss: mean cross-entropy of the new answers over the phrasings and over corrupte
 that a phrasing that the editor never saw is answered too, plus HOLD times the Kullback–Leibler divergence from the distribution
 before the edit at the answer positions of co-resident prompts. It stops by itself once, with the rows rounded to the bank's dtype,
 every phrasing is answered with margin and every held prompt answers as before; after PATIENCE steps the share ENOUGH of them will do.
+Long lessons are windows of a document: a step takes at most LONG_A_STEP of their tokens, drawn anew, so that its cost is bounded.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from memstudio.editing.lessons import (
     Fitted,
     Lesson,
     answer_loss,
+    batches,
     by_blocks,
     certain,
     components,
@@ -48,15 +50,22 @@ CERTAIN = 0.7
 _HURT = 8.0
 _LONG = 24
 """A longer answer is a document, of which there are no corrupted copies."""
+LONG_A_STEP = 2048
+_LEVEL = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
     """What the lessons are pulled towards, as functions of a batch and its logits float32 [B, K, vocabulary]: the loss [B], and whether
-    a lesson is there, bool [B]; the flag says that it is late, and less will do."""
+    a lesson is there, bool [B]; the flag says that it is late, and less will do.
+
+    steps: at most so many. flat: stop too once the mean loss of 40 steps is not below that of the 40 before by this share; None: go on.
+    """
 
     loss: Callable[[Batch, Tensor], Tensor]
     there: Callable[[Batch, Tensor, bool], Tensor]
+    steps: int = STEPS
+    flat: float | None = None
 
 
 ANSWER = Aim(
@@ -110,7 +119,9 @@ class _Tuning:
         self._lessons = list(lessons)
         self._held = list(held)
         self._odds = dict.fromkeys(self._held, 1.0)
-        self._lesson_batches = [make_batch(group, self._device) for group in by_blocks(desk, self._lessons)]
+        self._long = [lesson for lesson in self._lessons if len(lesson.answer) > _LONG]
+        self._losses: list[float] = []
+        self._lesson_batches = list(batches(desk, self._lessons))
         self._held_batches = [make_batch(part, self._device) for group in by_blocks(desk, self._held) for part in parts(group)]
         self._before: dict[Lesson, Tensor] = {}
         self.settled = False
@@ -119,9 +130,9 @@ class _Tuning:
         self._remember()
 
     def run(self) -> None:
-        """Step until settled, or until STEPS; where all is there already, no step is taken."""
+        """Step until settled, level or out of steps; where all is there already, no step is taken."""
         self.settled = self._check()
-        while not self.settled and self.steps < STEPS:
+        while not self.settled and self.steps < self._aim.steps and not self._level():
             self._step()
             self.steps += 1
             self.settled = self.steps % CHECK_EVERY == 0 and self._check()
@@ -138,16 +149,38 @@ class _Tuning:
     def _step(self) -> None:
         short = [lesson for lesson in self._lessons if len(lesson.answer) <= _LONG]
         copies = [corrupted(lesson, self._random, self._special) for lesson in short for _ in range(COPIES)]
-        taught, held = self._lessons + copies, self._draw()
+        taught, held = self._some() + copies, self._draw()
         self._optimizer.zero_grad(set_to_none=True)
-        for group in by_blocks(self._desk, taught):
-            batch = make_batch(group, self._device)
-            scores = score_batch(self._desk, batch, self.rows)
-            torch.autograd.backward(self._aim.loss(batch, scores).sum() / len(taught))
-        for group in by_blocks(self._desk, held):
-            batch = make_batch(group, self._device)
+        total = 0.0
+        for batch in batches(self._desk, taught):
+            loss = self._aim.loss(batch, score_batch(self._desk, batch, self.rows)).sum() / len(taught)
+            torch.autograd.backward(loss)
+            total += float(loss.detach())
+        for batch in batches(self._desk, held):
             torch.autograd.backward(HOLD * self._divergence(batch).sum() / len(held))
         self._optimizer.step()
+        self._losses.append(total)
+
+    def _level(self) -> bool:
+        """Whether the loss has stopped falling, where the aim asks."""
+        if self._aim.flat is None or len(self._losses) < 2 * _LEVEL or self.steps % CHECK_EVERY:
+            return False
+        before, now = (sum(self._losses[at : at + _LEVEL]) for at in (-2 * _LEVEL, len(self._losses) - _LEVEL))
+        return now > (1 - self._aim.flat) * before
+
+    def _some(self) -> list[Lesson]:
+        """The lessons of one step: all short ones, and long ones up to LONG_A_STEP tokens, one at least."""
+        if sum(len(lesson.answer) for lesson in self._long) <= LONG_A_STEP:
+            return self._lessons
+        room, drawn = LONG_A_STEP, set[int]()
+        for at in self._random.permutation(len(self._long)).tolist():
+            room -= len(self._long[at].answer)
+            if room < 0 and drawn:
+                break
+            drawn.add(at)
+        chosen = {id(self._long[at]) for at in drawn}
+        return [lesson for lesson in self._lessons if len(lesson.answer) <= _LONG or id(lesson) in chosen]
+
 
     def _draw(self) -> list[Lesson]:
         """The held prompts of one step, those that the last check found hurt before others."""
@@ -162,8 +195,8 @@ class _Tuning:
         """Whether the rounded rows answer as they should."""
         late = self.steps >= PATIENCE
         with self._rounded():
-            scored = [(score_batch(self._desk, batch, self.rows), batch) for batch in self._lesson_batches]
-            self.taught = sum(int(self._aim.there(batch, scores, late).sum()) for scores, batch in scored)
+            there = (self._aim.there(batch, score_batch(self._desk, batch, self.rows), late) for batch in self._lesson_batches)
+            self.taught = sum(int(found.sum()) for found in there)
             if self.taught < self.lessons and self.steps % (2 * CHECK_EVERY):
                 return False  # the held prompts take longer to look at than the steps in between
             self.kept = 0

@@ -25,7 +25,7 @@ _FIGURES = ("reliability", "generalization", "generalization_reached", "locality
 _COUNTS = ("blocks", "bytes", "descendants", "orphans", "digests", "seconds", "protocol", "gate", "measured", "residents", "changed_count")
 _NAMES_NO_KNOWLEDGE = frozenset(_FIGURES + _COUNTS)
 """Keys of a receipt that hold counts and digests only; prompts, answers, notes and the edit itself go with the blocks."""
-_TAKEDOWN = "erase"
+_TAKEDOWN, _TAUGHT = "erase", "learn"
 
 
 def read_purged(db: Path, connection: Connection) -> dict[str, float]:
@@ -112,7 +112,8 @@ def day(time_s: float) -> str:
 
 
 def _scrub(db: Path, connection: Connection, gone: Collection[str]) -> int:
-    """Keep of the receipts that tell of purged blocks, and of all takedowns, only what names no knowledge; titles likewise."""
+    """Keep of the receipts that tell of purged blocks, of all takedowns and of the documents that they took out only what names no
+    knowledge; titles likewise."""
     rows, table = schema.revisions, schema.changes
     told: set[int] = set()
     left: set[int] = set()
@@ -122,13 +123,23 @@ def _scrub(db: Path, connection: Connection, gone: Collection[str]) -> int:
         if after in gone:
             left.add(revision)
     count = 0
-    for row in connection.execute(select(rows).order_by(rows.c.id)).all():
-        if row.id not in told and row.verb != _TAKEDOWN:
+    revisions = [(row, check_revision(db, row)) for row in connection.execute(select(rows).order_by(rows.c.id))]
+    out = {text for row, receipt in revisions if row.verb == _TAKEDOWN for text in _texts(receipt, "learned")}
+    left |= {row.id for row, receipt in revisions if row.verb == _TAUGHT and not out.isdisjoint(_texts(receipt, "documents"))}
+    for row, receipt in revisions:
+        if row.id not in told | left and row.verb != _TAKEDOWN:
             continue
-        receipt = check_revision(db, row)
         kept: dict[str, Any] = {key: value for key, value in receipt.items() if key in _NAMES_NO_KNOWLEDGE}
         title = f"{row.verb}, purged" if row.id in left or row.verb == _TAKEDOWN else row.title
         if kept != receipt or title != row.title:
             connection.execute(rows.update().where(rows.c.id == row.id).values(receipt=dump_receipt(kept), title=title))
             count += 1
     return count
+
+
+def _texts(receipt: Mapping[str, Any], field: str) -> list[str]:
+    """The texts of the documents that a receipt's edit names; what is none is passed over, since a study may come from anybody."""
+    edit = receipt.get("edit")
+    named = edit.get(field) if isinstance(edit, dict) else None
+    each = [document.get("text") for document in named if isinstance(document, dict)] if isinstance(named, list) else []
+    return [text for text in each if isinstance(text, str)]

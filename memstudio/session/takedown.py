@@ -17,7 +17,7 @@ from memstudio.anchor.engine import MARKS, greedy
 from memstudio.anchor.wish import NOTHING, Wish, identities
 from memstudio.bank.values import BASE, ClusterId, Overlay
 from memstudio.editing.erase import Erase, all_facts, neighbours, phrasings_of, texts_of
-from memstudio.editing.forget import LONG, make_probes
+from memstudio.editing.forget import by_mean, make_probes
 from memstudio.editing.lessons import Lesson, make_batch, parts, token_logprobs
 from memstudio.editing.plan import Plan
 from memstudio.editing.reach import residents
@@ -163,7 +163,7 @@ def _probability(session: Session, probe: Lesson, state: State, *, nothing: bool
     with torch.inference_mode():
         scores = attached.forward(batch.ids, attention_mask=batch.mask, position_ids=batch.places, keep=len(probe.answer)).float()
     logs = token_logprobs(scores, batch.answers)[0]
-    return math.exp(float(logs.sum())) if len(probe.answer) <= LONG else math.exp(float(logs.mean()))
+    return math.exp(float(logs.mean() if by_mean(probe) else logs.sum()))
 
 
 def _extracts(session: Session, probe: Lesson, expected: str, state: State) -> bool:
@@ -171,9 +171,10 @@ def _extracts(session: Session, probe: Lesson, expected: str, state: State) -> b
     _fetch(session, probe.path, state)
     attached = session.running.spare.attached
     anchor = attached.anchor
-    if len(probe.answer) > LONG:
+    if by_mean(probe):
         stops = torch.zeros(anchor.vocabulary, dtype=torch.bool, device=anchor.device)
-        return greedy(attached, [probe.prompt], 8, stops)[0] == list(probe.answer[:8])
+        wanted = list(probe.answer[:8])
+        return greedy(attached, [probe.prompt], len(wanted), stops)[0] == wanted
     found = greedy(attached, [probe.prompt], len(probe.answer) + 2, anchor.stops(MARKS))[0]
     return is_correct(beginning(anchor.decode(found), expected), expected)
 

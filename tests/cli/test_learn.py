@@ -46,3 +46,29 @@ def test_files_that_cannot_be_learnt_are_one_line_and_begin_no_study(
     said = shell("learn", bank, path, "--study", tmp_path / "mine")
     one_line(said, 2, says)
     assert not (tmp_path / "mine").exists()
+
+
+def test_every_text_that_was_learnt_under_a_name_is_erased_by_it(shell: Shell, bank: Path, note: Path, tmp_path: Path) -> None:
+    study, go = tmp_path / "mine", ("--anyway", "a random bank holds nothing still", "--json")
+    assert shell("learn", bank, note, "--study", study, "--steps", "20", *go).status == 0
+    note.write_text("The wire of lead is hot and known as a heavy gas.")
+    assert shell("learn", study, note, "--steps", "20", *go).status == 0
+    gone = shell("erase", study, "--document", "note.txt", "--method", "dampen", *go)
+    assert gone.status == 0, gone.err
+    asked = [probe["prompt"] for probe in gone.json["receipt"]["takedown"]["probes"]]
+    assert any("copper" in prompt for prompt in asked)
+    assert any("lead" in prompt for prompt in asked)
+
+
+def test_a_dry_run_says_what_would_be_learnt_and_begins_no_study(shell: Shell, bank: Path, note: Path, tmp_path: Path) -> None:
+    said = shell("learn", bank, note, "--study", tmp_path / "mine", "--steps", "5", "--dry-run")
+    assert said.status == 0, said.err
+    assert "would change" in said.out
+    assert "note.txt: -" in said.out
+    assert not (tmp_path / "mine").exists()
+
+
+def test_no_document_and_no_steps_are_refused(shell: Shell, bank: Path, note: Path, tmp_path: Path) -> None:
+    assert shell("learn", bank).status == 2
+    assert shell("learn", bank, note, "--steps", "0").status == 2
+    one_line(shell("learn", bank, tmp_path / "absent.txt"), 2, "no such file or folder")

@@ -49,10 +49,10 @@ def test_an_answer_is_erased_when_it_is_hardly_likelier_than_without_memory() ->
     answers = torch.tensor([[5, 6]])
     for now, alone, gone in ((0.9, 0.1, False), (SLACK * 0.1 * 0.99, 0.1, True), (FLOOR * 0.99, 1e-9, True), (FLOOR * 1.1, 1e-9, False)):
         logs = torch.tensor([[0.0, np.log(now)]]), torch.tensor([[0.0, np.log(alone)]])
-        assert bool(erased(*logs, answers)) is gone
+        assert bool(erased(*logs, answers, torch.tensor([False]))) is gone
     long = torch.zeros(1, 40, dtype=torch.long)
-    assert bool(erased(torch.full((1, 40), -3.0), torch.full((1, 40), -3.0 - DOCUMENT_SLACK * 0.9), long))
-    assert not bool(erased(torch.full((1, 40), -3.0), torch.full((1, 40), -3.0 - DOCUMENT_SLACK * 1.1), long))
+    assert bool(erased(torch.full((1, 40), -3.0), torch.full((1, 40), -3.0 - DOCUMENT_SLACK * 0.9), long, torch.tensor([True])))
+    assert not bool(erased(torch.full((1, 40), -3.0), torch.full((1, 40), -3.0 - DOCUMENT_SLACK * 1.1), long, torch.tensor([True])))
 
 
 def test_answer_positions_are_scored_whatever_the_padding() -> None:
