@@ -63,6 +63,22 @@ class Arm:
         self._runtime = runtime
         self.attached.muted = runtime.silenced(self.wish)
 
+    def row(self, wish: Wish, level: int, overlay: Overlay, blob: Blob) -> Tensor | None:
+        """The block [n] that a fetch would put into a slot, in the anchor's dtype and on its device, its scale counted in; None = nothing.
+
+        Raises:
+            UserError: as `fetch`.
+        """
+        row, scale = self._row(wish, level, overlay, blob)
+        if row is None or not row.numel():
+            return None
+        own = row.to(device=self.anchor.device, dtype=DTYPES[self.anchor.dtype])
+        if scale != 1.0:
+            own = own.clone()
+            for _, _, down in self.bank.layouts[level - 1].split(own):
+                down.mul_(scale)
+        return own
+
     def _row(self, wish: Wish, level: int, overlay: Overlay, blob: Blob) -> tuple[Tensor | None, float]:
         cluster = wish.at(level)
         if cluster is None:

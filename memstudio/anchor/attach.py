@@ -113,7 +113,8 @@ class Attached:
     @contextmanager
     def lent(self, parts: Mapping[int, Parts]) -> Iterator[None]:
         """Run with these weights at some levels in place of what lies in their slots: {level: gate, up, down a layer}, as `Slots.parts`
-        gives them. They may record gradients; they are taken to the anchor's dtype on the way."""
+        gives them. They may record gradients; they are taken to the anchor's dtype on the way. [B, r, d] in place of [r, d] gives each
+        row of the batch a block of its own."""
         self._lent = parts
         try:
             yield
@@ -147,9 +148,9 @@ class Attached:
                 if level in self.muted or (lent is None and not self.slots.filled(level)):
                     continue
                 gate, up, down = self.slots.parts(level)[position] if lent is None else (part.to(x.dtype) for part in lent[position])
-                if gate.shape[0] == 0:
+                if gate.shape[-2] == 0:
                     continue
-                hidden = act(F.linear(x, gate)) * F.linear(x, up)
+                hidden = act(_through(x, gate)) * _through(x, up)
                 added = hidden @ down
                 if self._rows is not None:
                     added = torch.where(self._rows[level - 1].view(-1, 1, 1), added, 0.0)
@@ -162,6 +163,11 @@ class Attached:
             return total
 
         return add
+
+
+def _through(x: Tensor, weights: Tensor) -> Tensor:
+    """x [B, T, d] times weights [r, d], or [B, r, d] where each row has its own: [B, T, r]."""
+    return F.linear(x, weights) if weights.dim() == 2 else x @ weights.mT
 
 
 def _check_fit(anchor: Anchor, slots: Slots, layers: Sequence[int], activation: str | None) -> None:

@@ -30,16 +30,18 @@ class Layout:
     def split(self, row: "Tensor") -> "list[tuple[Tensor, Tensor, Tensor]]":
         """Views (gate [r, d], up [r, d], down [r, d]) of a row [n], one triple a layer. Writing to a view writes to the row.
 
+        Several rows [rows, n] give views [rows, r, d].
+
         Raises:
             ValueError: the row is not [n].
         """
-        if tuple(row.shape) != (self.n,):
+        if row.dim() not in (1, 2) or row.shape[-1] != self.n:
             raise ValueError(f"a row of this level holds [{self.n}] numbers, not {list(row.shape)}")
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
         at = 0
         for r in self.widths:
             size = 3 * r * self.hidden_size
-            gate, up, down = row[at : at + size].view(3, r, self.hidden_size).unbind(0)
+            gate, up, down = row[..., at : at + size].unflatten(-1, (3, r, self.hidden_size)).unbind(-3)
             parts.append((gate, up, down))
             at += size
         return parts

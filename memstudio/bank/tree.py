@@ -76,6 +76,13 @@ class Tree:
         for child in self.children(cluster):
             yield from self.subtree(child)
 
+    def ends(self, level: int) -> NDArray[np.int64]:
+        """Indices [ends] of the clusters of a level at which a route ends, ascending: present, and no child is."""
+        here = self.documents[level - 1] > 0
+        if level < self.depth:
+            here = here & ~(self.documents[level].reshape(-1, self.branching[level]) > 0).any(1)
+        return np.flatnonzero(here)
+
     def ancestors(self, cluster: ClusterId) -> tuple[ClusterId, ...]:
         """The clusters above, coarsest first; () at level 1."""
         return self.route_to(cluster)[:-1]

@@ -11,7 +11,22 @@ from typing import Annotated
 import typer
 
 from memstudio import __version__
-from memstudio.cli import bench, compare, edits, evidence, facts, history, importing, learning, makes, reads, rewriting, show, windows
+from memstudio.cli import (
+    bench,
+    compare,
+    edits,
+    evidence,
+    facts,
+    history,
+    importing,
+    learning,
+    makes,
+    reads,
+    rewriting,
+    scanning,
+    show,
+    windows,
+)
 from memstudio.errors import Refused, UserError
 
 app = typer.Typer(
@@ -32,6 +47,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "route": reads.route,
     "run": reads.run,
     "trace": reads.trace,
+    "scan": scanning.scan,
     "facts": facts.facts,
     "compare": compare.compare,
     "update": rewriting.update,

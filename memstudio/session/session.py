@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,12 @@ from memstudio.editing.desk import Desk
 from memstudio.editing.desk import Path as Clusters
 from memstudio.editing.plan import Edit, Plan, plan_edit
 from memstudio.errors import UserError
-from memstudio.events import Hidden, Traced
+from memstudio.events import Traced
 from memstudio.facts.values import Answers, Fact, Judge, Scores
 from memstudio.jobs import Job
-from memstudio.session.routing import choose, explicit
-from memstudio.session.running import Running, RunTime, Wish
-from memstudio.session.study import Study
+from memstudio.session.routing import choose
+from memstudio.session.running import Running, Wish
+from memstudio.session.trying import Trying
 
 if TYPE_CHECKING:
     import torch
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from memstudio.history.values import Revision
     from memstudio.session.comparing import Comparison
     from memstudio.session.requests import Request
+    from memstudio.session.scan import Scan
     from memstudio.session.takedown import Paths
 
 
-class Session(Study):
+class Session(Trying):
     """An open bank, the study that its edits go to, and the model that runs it. Made by `open_session`."""
 
     def __init__(
@@ -50,9 +51,7 @@ class Session(Study):
         anchor: Path | None = None,
         readonly: bool = False,
     ) -> None:
-        super().__init__(
-            bank, store, Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder), readonly=readonly
-        )
+        super().__init__(bank, store, Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder), readonly=readonly)
         self.recomputes = 0
         """How often `recompute` was asked for."""
         self._facts: tuple[Fact, ...] | None = None
@@ -174,66 +173,6 @@ class Session(Study):
         wish = Wish("fetched", tuple(clusters))
         return tuple(self.running.identity(wish, level, self._overlay) for level in range(1, self.bank.tree.depth + 1))
 
-    # --- run-time only ----------------------------------------------------------------------------------------------
-
-    @property
-    def runtime(self) -> RunTime:
-        """What is tried on runs without a revision."""
-        return self.running.runtime
-
-    @property
-    def hidden(self) -> frozenset[ClusterId]:
-        """The subtrees that the retriever passes over."""
-        return self.runtime.hidden
-
-    @property
-    def muted(self) -> frozenset[ClusterId]:
-        """The blocks that are fetched and not added."""
-        return self.runtime.muted
-
-    def hide(self, clusters: Collection[ClusterId]) -> None:
-        """The retriever passes these subtrees over from now on, and takes the runner-up; replaces the set before. Emits Hidden.
-
-        Raises:
-            UserError: a cluster does not exist.
-        """
-        self._try(dataclasses.replace(self.runtime, hidden=self._checked(clusters)))
-
-    def mute(self, clusters: Collection[ClusterId]) -> None:
-        """These blocks are fetched and not added from now on; replaces the set before. Emits Hidden.
-
-        Raises:
-            UserError: a cluster does not exist.
-        """
-        self._try(dataclasses.replace(self.runtime, muted=self._checked(clusters)))
-
-    def solo(self, clusters: Collection[ClusterId]) -> None:
-        """Only these blocks are added from now on, those muted aside; none: all are again. Replaces the set before. Emits Hidden.
-
-        Raises:
-            UserError: a cluster does not exist.
-        """
-        self._try(dataclasses.replace(self.runtime, solo=self._checked(clusters)))
-
-    def pin(self, route: Sequence[ClusterId] | None) -> None:
-        """Every run takes this route from now on, whatever its key, unless it names one itself; None frees them. Emits Hidden.
-
-        Routing a key and scoring facts ask the retriever all the same.
-
-        Raises:
-            UserError: a cluster does not exist, or they are not one path.
-        """
-        path = None if route is None else explicit(self.bank.tree, route).clusters
-        self._try(dataclasses.replace(self.runtime, pinned=path))
-
-    def _checked(self, clusters: Collection[ClusterId]) -> frozenset[ClusterId]:
-        return frozenset(self.bank.tree.check(cluster) for cluster in clusters)
-
-    def _try(self, runtime: RunTime) -> None:
-        """Run by this from the next token on."""
-        self.running.follow(runtime)
-        self.emit(Hidden(runtime.hidden, runtime.muted, runtime.solo, runtime.pinned))
-
     # --- edits ------------------------------------------------------------------------------------------------------
 
     def plan(self, edit: Edit, *, measure: bool = False, job: Job | None = None) -> Plan:
@@ -342,9 +281,7 @@ class Session(Study):
 
         return compare_revisions(self, a, b, facts, job=job)
 
-    def revert(
-        self, revision: int, *, along: bool = False, again: bool = False, measure: bool = False, job: Job | None = None
-    ) -> Revision:
+    def revert(self, revision: int, *, along: bool = False, again: bool = False, measure: bool = False, job: Job | None = None) -> Revision:
         """Take one revision back by a new one; along: with the later ones that stand on its blocks; again: and run those anew.
 
         Raises:
@@ -377,6 +314,27 @@ class Session(Study):
         found = trace(self, text, key=key, route=route, answer=answer, against=against)
         self.emit(Traced(found))
         return found
+
+    def scan(
+        self,
+        text: str,
+        answer: str | None = None,
+        *,
+        key: str | None = None,
+        job: Job | None = None,
+        told: Callable[[Scan], None] | None = None,
+    ) -> Scan:
+        """Where is this fact: the log-probability of an answer under every path of the tree at the head, nearest paths first.
+
+        Hidden subtrees are scanned too, and mute, solo and pin do not act. answer: what the prompt's own route answers unless given.
+        told: hears a few times a second of what was scanned so far.
+
+        Raises:
+            UserError: an empty or over-long prompt or answer, no encoder on this machine.
+        """
+        from memstudio.session.scan import scan
+
+        return scan(self, text, answer, key=key, job=job or Job("scan"), told=told)
 
     def neurons(self, cluster: ClusterId) -> tuple[Neuron, ...]:
         """The memory neurons of a block as it stands at the head, with what their value rows promote (projected); no prompt is run.

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from memstudio.anchor.engine import MARKS, greedy
 from memstudio.anchor.wish import NOTHING, Wish, identities
@@ -24,6 +26,8 @@ from memstudio.editing.reach import residents
 from memstudio.facts.score import beginning, is_correct
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
+from memstudio.session.paths import along_paths
+from memstudio.session.scan import LIKELY
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 Paths = Literal["routed", "neighbours", "all"]
 NOT_MEASURED = "not measured"
 _SIBLINGS = 8
+_LISTED = 20
 
 
 def limit(alone: float) -> float:
@@ -53,7 +58,8 @@ def takedown(session: Session, plan: Plan, *, paths: Paths = "neighbours", gold:
     """The report on a planned erasure (JSON values): {"probes": [...], "within": k, "count": n, "paths", "gold": {...}}.
 
     Each probe: prompt, expected, probabilities none, before, after, limit, within, extracted (greedy), and under other paths the
-    worst probability, its path, and on how many of them the answer is extracted. What was not asked for is "not measured".
+    worst probability, its path, those that still know it (p > 0.5), and on how many of them the answer is extracted. What was not asked
+    for is "not measured".
 
     Raises:
         UserError: the plan is none of an erasure any more (a document is gone from the bank).
@@ -89,9 +95,7 @@ def what_is_left(session: Session, fact: Fact, before: State, after: State) -> l
     texts = phrasings_of(fact)
     routes = dict(zip(texts, session.routes(texts), strict=True))
     probes = make_probes(session.desk(), [fact], routes, [])
-    return [
-        _row(session, probe, text, fact.expected, before, after, None, "routed") for probe, text in zip(probes, texts, strict=True)
-    ]
+    return [_row(session, probe, text, fact.expected, before, after, None, "routed") for probe, text in zip(probes, texts, strict=True)]
 
 
 def _row(
@@ -122,16 +126,26 @@ def _row(
     }
     others = _other_paths(session, probe, paths)
     if others:
-        found = [(_probability(session, moved, after), moved) for moved in (replace(probe, path=path) for path in others)]
-        worst, at = max(found, key=lambda pair: pair[0])
+        found = _along(session, probe, others, after)
+        worst = int(found.argmax())
         row["other_paths"] = {
-            "count": len(found),
-            "worst": worst,
-            "at": str(at.path[-1]),
-            "above_limit": sum(p > limit(alone) for p, _ in found),
-            "extracted": sum(_extracts(session, moved, expected, after) for _, moved in found),
+            "count": len(others),
+            "worst": float(found[worst]),
+            "at": str(others[worst][-1]),
+            "above_limit": int((found > limit(alone)).sum()),
+            "known": [{"at": str(others[at][-1]), "p": float(found[at])} for at in (-found).argsort()[:_LISTED] if found[at] > LIKELY],
+            "extracted": sum(_extracts(session, replace(probe, path=path), expected, after) for path in others),
         }
     return row
+
+
+def _along(session: Session, probe: Lesson, others: list[tuple[ClusterId, ...]], state: State) -> NDArray[np.float64]:
+    """p of the answer under each path, as `_probability` has it."""
+    logs = np.empty(len(others))
+    with session.with_blobs(state.tensors):
+        for numbers, found in along_paths(session.running.spare, probe.prompt, probe.answer, others, state.overlay, session.blob):
+            logs[numbers] = found.mean(1, dtype=np.float64) if by_mean(probe) else found.sum(1, dtype=np.float64)
+    return np.exp(logs)
 
 
 def _other_paths(session: Session, probe: Lesson, paths: Paths) -> list[tuple[ClusterId, ...]]:
