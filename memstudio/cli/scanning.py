@@ -22,7 +22,7 @@ from memstudio.cli.options import (
 
 if TYPE_CHECKING:
     from memstudio.bank.values import ClusterId
-    from memstudio.session.scan import Scan
+    from memstudio.session.scanned import Scan
 
 _SHOWN = 10
 

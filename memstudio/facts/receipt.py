@@ -127,12 +127,29 @@ def present(receipt: Mapping[str, Any]) -> list[str]:
     if isinstance(changed, list) and receipt.get("locality") != NOT_MEASURED:
         count = receipt.get("changed_count", len(changed))
         lines.append(f"co-resident answers that changed: {count}" if count else "no co-resident answer changed")
+    lines += still_known(receipt)
     seconds = receipt.get("seconds")
     if isinstance(seconds, Mapping):
         lines.append(", ".join(f"{name} {value:.1f} s" for name, value in seconds.items() if isinstance(value, int | float)))
     gate = receipt.get("gate")
     if isinstance(gate, Mapping) and gate.get("broken"):
         lines.append(f"gate: {'; '.join(map(str, gate['broken']))}; went on because: {gate.get('reason', '')}")
+    return lines
+
+
+def still_known(receipt: Mapping[str, Any]) -> list[str]:
+    """What other paths still answer of what was taken out, in lines; none where that was not asked. See `session.elsewhere`."""
+    asked = receipt.get("elsewhere")
+    rows = asked.get("known") if isinstance(asked, Mapping) else None
+    if not isinstance(asked, Mapping) or not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        return []
+    still = [row for row in rows if row.get("count")]
+    lines = [f"still known on other paths: {len(still)} of {len(rows)} facts asked (of {asked.get('of')})"]
+    for row in still:
+        paths = row.get("paths")
+        first = paths[0] if isinstance(paths, list) and paths and isinstance(paths[0], Mapping) else {}
+        likeliest = f", likeliest on {first.get('at')} with p {first['p']:.2f}" if isinstance(first.get("p"), float) else ""
+        lines.append(f"“{row.get('prompt')}” {row.get('expected')}: on {row.get('count')} of {asked.get('paths')} other paths{likeliest}")
     return lines
 
 

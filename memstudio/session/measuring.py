@@ -26,6 +26,7 @@ from memstudio.facts.score import beginning
 from memstudio.facts.statistics import Proportion, proportion
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
+from memstudio.session.elsewhere import elsewhere
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +74,7 @@ def measured(session: Session, plan: Plan, *, edit_seconds: float, job: Job, lim
     before = session.overlay
     states = _States(before, _after(before, plan.changes), plan.changes, plan.tensors)
     receipt = _receipt(session, states, _asked_for(session, plan.edit), edit_seconds, job, limit)
-    return dataclasses.replace(plan, receipt={**plan.receipt, **receipt})
+    return dataclasses.replace(plan, receipt={**plan.receipt, **receipt, **_still_known(session, states, job)})
 
 
 def measure_states(
@@ -113,7 +114,7 @@ def measure_revision(session: Session, number: int, job: Job, limit: int | None 
     seconds = revision.receipt.get("seconds")
     spent = float(seconds["edit"]) if isinstance(seconds, dict) and isinstance(seconds.get("edit"), int | float) else 0.0
     receipt = _receipt(session, states, facts, spent, job, limit)
-    return session.store.annotate(number, {**revision.receipt, **receipt})
+    return session.store.annotate(number, {**revision.receipt, **receipt, **_still_known(session, states, job)})
 
 
 def _asked_for(session: Session, edit: Edit) -> list[Fact]:
@@ -136,6 +137,13 @@ def _receipt(session: Session, states: _States, facts: Sequence[Fact], edit_seco
         differences = _differences(session, states)
     seconds = {"edit": edit_seconds, "receipt": time.perf_counter() - start}
     return make_receipt(found, same, differences, residents, SEED, seconds)
+
+
+def _still_known(session: Session, states: _States, job: Job) -> dict[str, Any]:
+    """`elsewhere` of what was taken out; evidence goes without it, since it is no figure of the edit but of the rest of the bank."""
+    with session.with_blobs(states.tensors):
+        known = elsewhere(session, states.changes, states.before, states.after, job)
+    return {"elsewhere": known} if known else {}
 
 
 def _judged(ask: _Ask, before: str, after: str, alone: str) -> Measured:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from memstudio.history.values import Revision
     from memstudio.session.comparing import Comparison
     from memstudio.session.requests import Request
-    from memstudio.session.scan import Scan
+    from memstudio.session.scanned import Scan
     from memstudio.session.takedown import Paths
 
 

@@ -27,7 +27,7 @@ from memstudio.facts.score import beginning, is_correct
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
 from memstudio.session.paths import along_paths
-from memstudio.session.scan import LIKELY
+from memstudio.session.scanned import LIKELY
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,7 @@ from memstudio.errors import UserError
 from memstudio.jobs import Cancelled, Job
 from memstudio.session import Session
 from memstudio.session.paths import along_paths
-from memstudio.session.scan import Scan
+from memstudio.session.scanned import Scan
 from tests.session.conftest import OpenSession
 from tests.tiny import make_bank
 
