@@ -52,11 +52,14 @@ def scan(
     if json:
         show.print_json(_payload(found, top))
         return
+    from memstudio.session.scanned import LIKELY
+
     show.say(f"{found.prompt} “{found.answer}”: {found.scanned} of {found.total} paths scanned in {found.seconds:.1f} s")
     show.say(f"routed to {found.own} ({labels[found.own]}): p {_p(found.routed)}; without memory: p {_p(found.none)}")
     better, knowing = found.better(), found.knowing()
     if better:
-        show.say(f"the retriever failed the prompt: paths that answer better than the routed one: {len(better)}")
+        what = "the retriever failed the prompt" if better[0][1] > math.log(LIKELY) else "likelier on other paths"
+        show.say(f"{what}: paths that answer better than the routed one: {len(better)}")
     show.say(f"other paths that know it (p > 0.5): {len(knowing)}")
     said = dict.fromkeys((end for end, _ in better), "better than routed") | {found.own: "routed"}
     mark = {found.own: "▸ "}

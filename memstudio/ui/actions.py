@@ -317,6 +317,17 @@ ACTIONS: tuple[Action, ...] = (
         toolbar=True,
     ),
     Action(
+        "scan",
+        "&Where is this fact?",
+        "Run",
+        lambda d: d.scan_fact(),
+        "Read the answer under every path of the tree, and colour all views by it",
+        ("Ctrl+Shift+W",),
+        None,
+        lambda n: n.bank and n.prompt and not n.running,
+        group=2,
+    ),
+    Action(
         "auto_trace",
         "Trace &after each run",
         "Run",

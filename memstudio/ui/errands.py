@@ -93,11 +93,11 @@ def expected_answers(facts: Sequence[Fact]) -> dict[str, str]:
     return {text: fact.expected for fact in facts for _, text in prompts_of(fact)}
 
 
-def prune_or_restore(verb: str, cluster: ClusterId) -> Edit:
-    """The edit of a block, what is below it along."""
+def prune_or_restore(verb: str, clusters: Sequence[ClusterId]) -> Edit:
+    """The edit of blocks, what is below them along."""
     from memstudio.editing.prune import Prune, Restore
 
-    return Prune((cluster,)) if verb == "prune" else Restore((cluster,))
+    return Prune(tuple(clusters)) if verb == "prune" else Restore(tuple(clusters))
 
 
 def scale(cluster: ClusterId, factor: float, subtree: bool) -> Edit:

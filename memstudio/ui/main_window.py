@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
+from memstudio.ui import measures
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.choosing import choose_file, choose_folder, choose_new
@@ -26,11 +27,13 @@ from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.pair_panel import PairPanel
 from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
+from memstudio.ui.panels.scan_panel import ScanPanel
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.revision_studio import RevisionStudio, show_dock
 from memstudio.ui.revision_views import HistoryVerb
+from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Crashed, Opened, Wish
 from memstudio.ui.studio import Panels, Studio
 from memstudio.ui.texts import counted, on_button, python_lines
@@ -62,6 +65,7 @@ class MainWindow(QMainWindow):
         self.facts = FactStudio(self.studio, self.panels.facts, self.theme, self)
         self.revisions = RevisionStudio(self.studio, self.compare, self.pair, self.theme, self)
         self.builds = BuildStudio(self.studio, self)
+        self.scans = ScanStudio(bridge, self.scan, self)
         self.measuring = Measuring(bridge, self)
         self.measuring.on = preferences.measure_edits
         self.actions_ = ActionSet(self, self)
@@ -99,7 +103,7 @@ class MainWindow(QMainWindow):
             facts=FactsPanel(theme),
             status=StatusBar(),
         )
-        self.compare, self.pair = ComparePanel(theme), PairPanel(theme)
+        self.compare, self.pair, self.scan = ComparePanel(theme), PairPanel(theme), ScanPanel(theme)
         self.setStatusBar(self.panels.status)
 
     def _build_menus(self) -> None:
@@ -124,6 +128,7 @@ class MainWindow(QMainWindow):
                 ("facts", "Facts", panels.facts),
                 ("compare", "Compare revisions", self.compare),
                 ("pair", "A/B", self.pair),
+                ("scan", "Where is this fact?", self.scan),
             ),
         )
         self.setCentralWidget(panels.prompt)
@@ -148,7 +153,13 @@ class MainWindow(QMainWindow):
         panels.facts.import_wanted.connect(self.import_facts)
         panels.facts.copy_wanted.connect(self.copy)
         self.theme.changed.connect(self._retone)
-        panels.tree.menu_wanted.connect(self._show_context)
+        studio.overview.menu_wanted.connect(self._show_context)
+        self.scan.menu_wanted.connect(self._show_context)
+        self.scan.scan_wanted.connect(self._scan)
+        self.scan.selected.connect(studio.pick)
+        self.scan.pin_wanted.connect(studio.run_on)
+        self.scans.shaded.connect(lambda shades: studio.overview.offer(measures.SCAN, shades, show=True))
+        self.scans.failed.connect(lambda line: panels.status.say(line, kind="error"))
         panels.prompt.run_button.clicked.connect(self._run_or_stop)
         panels.prompt.continue_button.clicked.connect(studio.continue_run)
         panels.prompt.recompute_button.clicked.connect(studio.recompute_run)
@@ -239,10 +250,10 @@ class MainWindow(QMainWindow):
         self.studio.bridge.redo()
 
     def prune(self, cluster: ClusterId) -> None:
-        self.studio.edit("prune", cluster)
+        self.studio.edit("prune", self._all_with(cluster))
 
     def restore(self, cluster: ClusterId) -> None:
-        self.studio.edit("restore", cluster)
+        self.studio.edit("restore", self._all_with(cluster))
 
     def scale_block(self) -> None:
         study = self.studio.study
@@ -258,13 +269,13 @@ class MainWindow(QMainWindow):
         choose_file(self, title, "Tensors (*.safetensors)", lambda file: self.studio.rewrite(cluster, Path(file)))
 
     def toggle_hide(self, cluster: ClusterId) -> None:
-        self.studio.toggle_hide(cluster)
+        self.studio.toggle_hide(self._all_with(cluster))
 
     def toggle_mute(self, cluster: ClusterId) -> None:
-        self.studio.toggle_mute(cluster)
+        self.studio.toggle_mute(self._all_with(cluster, subtrees=False))
 
     def toggle_solo(self, cluster: ClusterId) -> None:
-        self.studio.toggle_solo(cluster)
+        self.studio.toggle_solo(self._all_with(cluster, subtrees=False))
 
     def toggle_pin(self) -> None:
         self.studio.toggle_pin(self.selected_or_none())
@@ -290,6 +301,16 @@ class MainWindow(QMainWindow):
     def find_cluster(self) -> None:
         self.docks["bank"].show()
         self.panels.tree.focus_search()
+
+    def scan_fact(self) -> None:
+        """Look for the answer of the prompt on every path."""
+        show_dock(self.docks["scan"])
+        self._scan(self.scan.answer.text())
+
+    def _scan(self, answer: str) -> None:
+        ask = self.panels.prompt.ask(0)
+        if ask.text:
+            self.scans.scan(ask.text, answer, ask.key)
 
     def write_prompt(self) -> None:
         self.panels.prompt.text.setFocus()
@@ -369,6 +390,13 @@ class MainWindow(QMainWindow):
         if cluster is None:
             raise UserError("no block is selected: click one in the tree first")
         return cluster
+
+    def _all_with(self, cluster: ClusterId, *, subtrees: bool = True) -> tuple[ClusterId, ...]:
+        """The selection, where the cluster is one of it: many blocks act as one. subtrees: without what lies below one of them."""
+        chosen = self.studio.chosen
+        if cluster not in chosen:
+            return (cluster,)
+        return chosen.tops() if subtrees else chosen.clusters()
 
     def selected_or_none(self) -> ClusterId | None:
         """The selected block."""

@@ -28,6 +28,7 @@ from memstudio.ui.revision_views import (
     PatchView,
     RevertView,
 )
+from memstudio.ui.scan_views import ScanMessage
 
 Indices = NDArray[np.int64]
 
@@ -268,6 +269,7 @@ Message = (
     | Failed
     | Crashed
     | BuildMessage
+    | ScanMessage
 )
 
 
@@ -279,6 +281,8 @@ class Situation:
     ready: bool = False
     running: bool = False
     selected: ClusterId | None = None
+    chosen: int = 0
+    """How many clusters are selected."""
     selected_state: BlockState = BASE
     selected_hidden: bool = False
     selected_muted: bool = False

@@ -4,18 +4,19 @@ It owns the window's only state: the open study, the selection, the run at work,
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QElapsedTimer, QObject, Signal
 
 from memstudio.anchor.values import Run, Token, Trace
 from memstudio.bank.values import ClusterId
 from memstudio.events import Committed, Finished, Hidden, Routed, Traced
-from memstudio.ui import errands
+from memstudio.ui import errands, measures
 from memstudio.ui.bridge import Bridge
+from memstudio.ui.overview import STATE, Overview
 from memstudio.ui.panels.block_panel import BlockPanel
 from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
@@ -23,7 +24,8 @@ from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.tree_panel import TreePanel
-from memstudio.ui.snapshots import Ask, Crashed, Loaded, NodeView, Opened, Situation, Studied, StudyView, Wish
+from memstudio.ui.selection import Chosen
+from memstudio.ui.snapshots import Ask, Crashed, Loaded, Opened, Situation, Studied, StudyView, Wish
 from memstudio.ui.texts import counted
 
 
@@ -54,7 +56,7 @@ class Studio(QObject):
         self.study: StudyView | None = None
         self.ready = False
         self.auto_trace = True
-        self.selected: ClusterId | None = None
+        self.overview = Overview(bridge, [panels.tree], self)
         self.trace: Trace | None = None
         self.run: Run | None = None
         self._tried = Hidden(frozenset(), frozenset())
@@ -81,16 +83,15 @@ class Studio(QObject):
             (bridge.finished, self._finished),
             (bridge.ended, self._ended),
             (bridge.traced, self._traced),
-            (bridge.nodes, self._nodes),
+            (bridge.nodes, lambda nodes: panels.prompt.show_labels({cluster: one.label for cluster, one in nodes.items()})),
             (bridge.found, panels.tree.show_found),
             (bridge.card, panels.block.show_card),
             (bridge.neurons, panels.block.show_neurons),
             (bridge.job, panels.status.show_job),
             (bridge.failed, lambda line: panels.status.say(line, kind="error")),
             (bridge.crashed, self._crashed),
-            (panels.tree.wanted, bridge.ask_nodes),
             (panels.tree.searched, bridge.find),
-            (panels.tree.selected, self._picked),
+            (self.overview.chosen_changed, self._chosen),
             (panels.prompt.selected, self._clicked),
             (panels.heat.selected, self._clicked),
             (panels.prompt.wished, self.changed),
@@ -101,6 +102,16 @@ class Studio(QObject):
             signal.connect(slot)
 
     @property
+    def chosen(self) -> Chosen:
+        """The clusters that are selected."""
+        return self.overview.chosen
+
+    @property
+    def selected(self) -> ClusterId | None:
+        """The selected cluster whose card is shown."""
+        return self.overview.chosen.current
+
+    @property
     def situation(self) -> Situation:
         """What the actions go by."""
         chosen, study = self.selected, self.study
@@ -109,6 +120,7 @@ class Studio(QObject):
             ready=self.ready,
             running=self._running is not None,
             selected=chosen,
+            chosen=self.chosen.count,
             selected_state=study.state(chosen) if study and chosen else Situation().selected_state,
             selected_hidden=chosen in self._tried.hidden,
             selected_muted=chosen in self._tried.muted,
@@ -171,9 +183,9 @@ class Studio(QObject):
             kept = tuple(token.id for token in self.panels.prompt.now.tokens[:at])
             self._start(dataclasses.replace(self._last, number=next(self._numbers), kept=kept))
 
-    def edit(self, verb: str, cluster: ClusterId) -> None:
-        """Prune or restore a block, what is below it along."""
-        self.bridge.edit(verb, lambda _: errands.prune_or_restore(verb, cluster))
+    def edit(self, verb: str, clusters: Sequence[ClusterId]) -> None:
+        """Prune or restore blocks as one revision, what is below them along."""
+        self.bridge.edit(verb, lambda _: errands.prune_or_restore(verb, clusters))
 
     def scale(self, cluster: ClusterId, factor: float, subtree: bool) -> None:
         """Turn a block up or down."""
@@ -187,21 +199,27 @@ class Studio(QObject):
         """Write a block's numbers from a file."""
         self.bridge.edit("rewrite", lambda session: errands.rewrite(session, cluster, file))
 
-    def toggle_hide(self, cluster: ClusterId) -> None:
-        """Have the retriever pass a subtree over, or no longer."""
-        self.bridge.hide(self._tried.hidden ^ {cluster})
+    def toggle_hide(self, clusters: Sequence[ClusterId]) -> None:
+        """Have the retriever pass subtrees over, or no longer."""
+        self.bridge.hide(toggled(self._tried.hidden, clusters))
 
-    def toggle_mute(self, cluster: ClusterId) -> None:
-        """Fetch a block without adding it, or add it again."""
-        self.bridge.mute(self._tried.muted ^ {cluster})
+    def toggle_mute(self, clusters: Sequence[ClusterId]) -> None:
+        """Fetch blocks without adding them, or add them again."""
+        self.bridge.mute(toggled(self._tried.muted, clusters))
 
-    def toggle_solo(self, cluster: ClusterId) -> None:
-        """Add this block only (and others that are solo), or all again."""
-        self.bridge.solo(self._tried.solo ^ {cluster})
+    def toggle_solo(self, clusters: Sequence[ClusterId]) -> None:
+        """Add these blocks only (and others that are solo), or all again."""
+        self.bridge.solo(toggled(self._tried.solo, clusters))
 
     def toggle_pin(self, cluster: ClusterId | None) -> None:
         """Have every run take the route to a block; where one is pinned, let the retriever choose again."""
         self.bridge.pin(None if self._tried.pinned is not None else cluster)
+
+    def run_on(self, cluster: ClusterId) -> None:
+        """Answer the prompt on the route to a block, and every prompt after it until the pin is taken back."""
+        self.pick(cluster)
+        self.bridge.pin(cluster)
+        self.run_prompt()
 
     def checkout(self, revision: int) -> None:
         """Go to a revision."""
@@ -209,8 +227,8 @@ class Studio(QObject):
             self.bridge.checkout(revision)
 
     def pick(self, cluster: ClusterId) -> None:
-        """Select a block from outside the tree."""
-        self.panels.tree.reveal(cluster, select=True)
+        """Select a block."""
+        self.overview.pick(cluster)
 
     def _clicked(self, cluster: ClusterId) -> None:
         """A block was clicked outside the tree; the keys (Del) go to it."""
@@ -218,12 +236,9 @@ class Studio(QObject):
         self._chosen_by_hand = True
         self.panels.tree.view.setFocus()
 
-    def _picked(self, cluster: ClusterId | None) -> None:
+    def _chosen(self, chosen: Chosen) -> None:
+        cluster = chosen.current
         self._chosen_by_hand = True
-        self._select(cluster)
-
-    def _select(self, cluster: ClusterId | None) -> None:
-        self.selected = cluster
         self.panels.block.select(cluster)
         self.panels.prompt.breadcrumb.select(cluster)
         if cluster is not None:
@@ -241,14 +256,13 @@ class Studio(QObject):
 
     def _opened(self, opened: Opened) -> None:
         self.bank, self.study = opened, opened.study
-        self.ready, self.run, self.selected = False, None, None
+        self.ready, self.run = False, None
         self._tried, self._route = Hidden(frozenset(), frozenset()), frozenset()
         self._running, self._last, self._edited_at = None, None, None
         panels = self.panels
         panels.block.select(None)
         panels.prompt.forget()
         panels.prompt.write(opened.prompt)
-        panels.tree.show_bank(opened.bank, opened.study.overlay)
         self._forget_trace()
         panels.block.show_study(opened.study)
         panels.history.show_study(opened.study)
@@ -270,7 +284,6 @@ class Studio(QObject):
 
     def _studied(self, studied: Studied) -> None:
         self.study = studied.study
-        self.panels.tree.model.show_overlay(studied.study.overlay)
         self.panels.block.show_study(studied.study)
         self.panels.history.show_study(studied.study)
         if self.selected is not None:
@@ -297,7 +310,6 @@ class Studio(QObject):
 
     def _hidden_changed(self, event: Hidden) -> None:
         before, self._tried = self._tried, event
-        self.panels.tree.model.show_hidden(event.hidden, event.muted)
         if self.selected is not None:
             self.panels.block.show_hidden(self.selected in event.hidden, self.selected in event.muted)
         self.panels.status.say(tried_words(before, event))
@@ -311,13 +323,14 @@ class Studio(QObject):
         self.panels.status.say("Answering…")
         self.panels.prompt.begin(ask)
         if not ask.kept:
-            self.panels.tree.model.show_route(())
+            self.overview.show_route(())
         if self.trace is not None and (ask.memory != "fetched" or ask.text != self.trace.prompt):
             self._forget_trace()
 
     def _forget_trace(self) -> None:
         """It speaks of another prompt than the one that is shown now."""
         self.trace = None
+        self._measure(None)
         self.panels.heat.show_trace(None)
         self.panels.block.show_trace(None)
 
@@ -326,13 +339,11 @@ class Studio(QObject):
             return
         clusters = event.route.clusters
         self._route = frozenset(clusters)
-        tree = self.panels.tree
         self.panels.prompt.show_route(event.route)
-        tree.model.show_route(clusters)
+        self.overview.show_route(clusters)
         if clusters:
-            tree.reveal(clusters[-1], select=False)
-            tree.model.ask(set(clusters))
-            self.panels.prompt.show_labels({c: text for c in clusters if (text := tree.model.label(c))})
+            self.bridge.ask_nodes(frozenset(clusters))
+            self.panels.tree.reveal(clusters[-1], select=False)
             self._suggest(clusters[-1])
 
     def _generated(self, number: int, tokens: tuple[Token, ...]) -> None:
@@ -374,8 +385,8 @@ class Studio(QObject):
         panels = self.panels
         panels.heat.show_trace(trace)
         panels.block.show_trace(trace)
-        panels.tree.model.show_route(trace.route.clusters)
-        panels.tree.show_activity(activity_of(trace))
+        self.overview.show_route(trace.route.clusters)
+        self._measure(trace)
         if trace.effect:
             self._suggest(max(trace.effect, key=lambda cluster: trace.effect[cluster]))
         if self.selected is not None:
@@ -387,9 +398,13 @@ class Studio(QObject):
             self.pick(cluster)
             self._chosen_by_hand = False
 
-    def _nodes(self, nodes: dict[ClusterId, NodeView]) -> None:
-        self.panels.tree.show_nodes(nodes)
-        self.panels.prompt.show_labels({cluster: node.label for cluster, node in nodes.items()})
+    def _measure(self, trace: Trace | None) -> None:
+        """Offer what a trace measured to every view; the blocks' activity colours them where nothing else was chosen."""
+        sizes = [level.clusters for level in self.bank.bank.levels] if self.bank is not None else []
+        overview = self.overview
+        overview.offer(measures.EFFECT, None if trace is None else measures.effect(trace, sizes))
+        unchosen = overview.colour in (STATE, measures.ACTIVITY)
+        overview.offer(measures.ACTIVITY, None if trace is None else measures.activity(trace, sizes), show=unchosen)
 
     def _crashed(self, crash: Crashed) -> None:
         self.panels.status.say(f"{crash.title} failed: a bug, see Help › Log.", kind="error")
@@ -399,15 +414,10 @@ class Studio(QObject):
         return self._running is not None and self._running.number == number
 
 
-def activity_of(trace: Trace) -> dict[ClusterId, float]:
-    """Mean relative norm of each fetched block over the layers and tokens that were measured (observed); none where nothing was."""
-    found = {}
-    for cluster in trace.route.clusters:
-        norms = trace.norm[:, cluster.level - 1, :]
-        measured = norms[np.isfinite(norms)]
-        if measured.size:
-            found[cluster] = float(measured.mean())
-    return found
+def toggled(tried: frozenset[ClusterId], clusters: Sequence[ClusterId]) -> frozenset[ClusterId]:
+    """All of the clusters in where one of them was out, else all out."""
+    wanted = frozenset(clusters)
+    return tried - wanted if wanted <= tried else tried | wanted
 
 
 def tried_words(before: Hidden, now: Hidden) -> str:

@@ -83,7 +83,7 @@ class Tour(QObject):
     def _prune(self) -> None:
         if self._block is not None:
             self._studio.pick(self._block)
-            self._studio.edit("prune", self._block)
+            self._studio.edit("prune", (self._block,))
 
     def _ask_pruned(self) -> None:
         self._ask("ask pruned")

@@ -1,33 +1,56 @@
 """The bank's clusters as a tree, with a search box: what fires, what was taken out, and where to click."""
 
-from PySide6.QtCore import QItemSelection, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QLineEdit,
-    QListWidget,
-    QListWidgetItem,
-    QStackedLayout,
-    QTreeView,
-    QVBoxLayout,
-    QWidget,
-)
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QPersistentModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QStackedLayout, QTreeView, QVBoxLayout, QWidget
 
 from memstudio.bank.values import ClusterId, Overlay
+from memstudio.ui.finding import Findings
+from memstudio.ui.models.row_selection import RowSelection, keeps
 from memstudio.ui.models.tree_model import Column, TreeModel
 from memstudio.ui.panels.parts import EmptyState, pages
+from memstudio.ui.panels.search_results import SearchResults
+from memstudio.ui.panels.shade_box import ShadeBox
 from memstudio.ui.panels.tree_delegate import TreeDelegate
+from memstudio.ui.selection import Chosen, choose
+from memstudio.ui.shades import Shades
 from memstudio.ui.snapshots import BankView, Found, NodeView
 from memstudio.ui.theme import Theme
 
 TYPING_PAUSE_MS = 150
-WIDTHS = {Column.ACTIVITY: 54, Column.STATE: 66, Column.DOCUMENTS: 42, Column.SIZE: 54}
+WIDTHS = {Column.MEASURE: 62, Column.STATE: 66, Column.DOCUMENTS: 48, Column.SIZE: 54}
+LABEL_WIDTH = 132
+
+
+class ClusterTree(QTreeView):
+    """A tree whose rows are selected by the bits of its RowSelection."""
+
+    def selectionCommand(
+        self, index: QModelIndex | QPersistentModelIndex, event: QEvent | None = None
+    ) -> QItemSelectionModel.SelectionFlag:
+        if keeps(index, event):
+            return QItemSelectionModel.SelectionFlag.NoUpdate
+        return super().selectionCommand(index, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit()
+
+    def fit(self) -> None:
+        """Give up the bytes, then the documents, for the sake of the labels; the tooltip has them too."""
+        room = self.viewport().width() - LABEL_WIDTH - sum(self.header().sectionSize(s) for s in (Column.MEASURE, Column.STATE))
+        for section in (Column.DOCUMENTS, Column.SIZE):
+            room -= WIDTHS[section]
+            self.setColumnHidden(section, room < 0)
 
 
 class TreePanel(QWidget):
-    """The tree and its search. Emits `selected` (a cluster or None), `searched` (text), `wanted` (labels), `menu_wanted` (where)."""
+    """The tree and its search. Emits `chosen` (a Chosen), `selected` (the current cluster or None), `searched` (text), `wanted` (labels),
+    `menu_wanted` (where)."""
 
+    chosen = Signal(object)
     selected = Signal(object)
     searched = Signal(str)
     wanted = Signal(object)
@@ -38,44 +61,59 @@ class TreePanel(QWidget):
         self.model = TreeModel(self)
         self.model.wanted.connect(self.wanted)
         self._delegate = TreeDelegate(theme)
-        self.search = QLineEdit()
-        self.search.setPlaceholderText("Find label, term or id…")
-        self.search.setClearButtonEnabled(True)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(TYPING_PAUSE_MS)
-        self._pause.timeout.connect(self._search)
-        self.search.textChanged.connect(self._typed)
-        self.search.returnPressed.connect(self._take_first)
+        self._current: ClusterId | None = None
+        self._build_search()
         self._build_view()
-        self.results = QListWidget()
-        self.results.itemClicked.connect(self._take)
-        self.results.itemActivated.connect(self._take)
-        self._nothing = EmptyState("Nothing found", "No label, term or id holds this text.")
+        self.shade_box = ShadeBox()
+        self.found = SearchResults()
+        self.found.taken.connect(self._take)
+        self.found.all_wanted.connect(self._take_all)
+        self.results = self.found.list
         body = QWidget()
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
         column.addWidget(self.search)
+        column.addWidget(self.shade_box)
         self._lists = QStackedLayout()
-        for widget in (self.view, self.results, self._nothing):
-            self._lists.addWidget(widget)
+        self._lists.addWidget(self.view)
+        self._lists.addWidget(self.found)
         column.addLayout(self._lists, 1)
         self._stack = pages(self, (6, 0, 2, 2), no_bank, body)
         theme.changed.connect(self.view.viewport().update)
 
+    def _build_search(self) -> None:
+        self.search = QLineEdit()
+        self.search.setObjectName("tree_search")
+        self.search.setAccessibleName("Search the bank")
+        self.search.setPlaceholderText("Find label, term, id, document, token or fact…")
+        self.search.setToolTip("Down and Up go through what was found, Enter goes to it, Escape goes back to the tree")
+        self.search.setClearButtonEnabled(True)
+        self.search.installEventFilter(self)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(TYPING_PAUSE_MS)
+        self._pause.timeout.connect(self._search)
+        self.search.textChanged.connect(self._typed)
+        self.search.returnPressed.connect(self._take_found)
+
     def _build_view(self) -> None:
-        self.view = QTreeView()
+        self.view = ClusterTree()
+        self.view.setObjectName("cluster_tree")
+        self.view.setAccessibleName("Clusters of the bank")
         self.view.setModel(self.model)
+        self.selection = RowSelection(self.model, self.view)
+        self.view.setSelectionModel(self.selection)
         self.view.setItemDelegate(self._delegate)
         self.view.setUniformRowHeights(True)
         self.view.setIndentation(14)
         self.view.setAllColumnsShowFocus(True)
-        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(lambda at: self.menu_wanted.emit(self.view.viewport().mapToGlobal(at)))
-        self.view.selectionModel().selectionChanged.connect(self._selected)
+        self.selection.chosen.connect(self._chosen)
+        self.model.rowsInserted.connect(self._rows_came)
         header = self.view.header()
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(36)
@@ -89,28 +127,57 @@ class TreePanel(QWidget):
     def show_bank(self, bank: BankView | None, overlay: Overlay) -> None:
         """Another bank, or none."""
         self.search.clear()
+        self._current, self._delegate.shades = None, None
         self.model.show_bank(bank, overlay)
+        self.selection.start()
         self._stack.setCurrentIndex(0 if bank is None else 1)
 
-    def show_nodes(self, nodes: dict[ClusterId, NodeView]) -> None:
+    def show_overlay(self, overlay: Overlay) -> None:
+        """States at another revision."""
+        self.model.show_overlay(overlay)
+
+    def show_hidden(self, hidden: frozenset[ClusterId], muted: frozenset[ClusterId]) -> None:
+        """The run-time sets."""
+        self.model.show_hidden(hidden, muted)
+
+    def show_route(self, clusters: Sequence[ClusterId]) -> None:
+        """The clusters of the last prompt, () for none."""
+        self.model.show_route(clusters)
+
+    def show_nodes(self, nodes: Mapping[ClusterId, NodeView]) -> None:
         """Labels that came."""
         self.model.take_nodes(nodes)
 
     def show_activity(self, activity: dict[ClusterId, float]) -> None:
-        """Activity of the last prompt (observed); the largest fills its bar."""
+        """Activity of the last prompt (observed); the largest fills its bar. Seen where no other measure is shown."""
         self._delegate.scale = max(activity.values(), default=1.0)
         self.model.show_activity(activity)
 
-    def show_found(self, found: Found) -> None:
+    def show_shades(self, shades: Shades | None) -> None:
+        """The measure of the bars; None brings the activity back."""
+        self.model.show_shades(shades)
+        self._delegate.shades = self.model.shades
+        self.view.viewport().update()
+
+    def show_chosen(self, chosen: Chosen) -> None:
+        """What was selected elsewhere; unfolds the way to the current one and nothing else. Emits nothing."""
+        if chosen == self.selection.now:
+            return
+        self._current = chosen.current
+        self.selection.show_chosen(chosen)
+        if chosen.current is not None and chosen.masks:
+            self.reveal(chosen.current, select=False)
+            index = self.model.index_of(chosen.current)
+            if index.isValid():
+                self.selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+        self.view.viewport().update()
+
+    def show_found(self, found: Found | Findings) -> None:
         """Answers of a search; a stale one is dropped."""
         if found.text != self.search.text().strip():
             return
-        self.results.clear()
-        for cluster, label in found.clusters:
-            item = QListWidgetItem(f"{label}    {cluster}")
-            item.setData(Qt.ItemDataRole.UserRole, cluster)
-            self.results.addItem(item)
-        self._lists.setCurrentIndex(1 if found.clusters else 2)
+        self.found.show_found(found)
+        self._lists.setCurrentIndex(1)
 
     def reveal(self, cluster: ClusterId, *, select: bool) -> None:
         """Unfold the way to a cluster."""
@@ -132,8 +199,16 @@ class TreePanel(QWidget):
 
     # What the user does
 
-    def _selected(self, selected: QItemSelection, _: QItemSelection) -> None:
-        self.selected.emit(self.model.cluster(selected.indexes()[0]) if selected.indexes() else None)
+    def _chosen(self, chosen: Chosen) -> None:
+        self.view.viewport().update()
+        before, self._current = self._current, chosen.current
+        if chosen.current != before:
+            self.selected.emit(chosen.current)
+        self.chosen.emit(chosen)
+
+    def _rows_came(self) -> None:
+        if self.selection.now.count > 1:
+            self.selection.mirror()
 
     def _typed(self, text: str) -> None:
         if text.strip():
@@ -145,18 +220,36 @@ class TreePanel(QWidget):
     def _search(self) -> None:
         self.searched.emit(self.search.text().strip())
 
-    def _take(self, item: QListWidgetItem) -> None:
-        cluster = ClusterId(*item.data(Qt.ItemDataRole.UserRole))
+    def _take(self, cluster: ClusterId) -> None:
         self.search.clear()
         self.reveal(cluster, select=True)
         self.view.setFocus()
 
-    def _take_first(self) -> None:
-        if self._lists.currentIndex() == 1 and self.results.count():
-            self._take(self.results.item(0))
+    def _take_found(self) -> None:
+        if self._lists.currentIndex() == 1:
+            self.found.take_current()
+
+    def _take_all(self, clusters: tuple[ClusterId, ...]) -> None:
+        known = [cluster for cluster in clusters if self.model.holds(cluster)]
+        chosen = choose(self.model.sizes, known, known[0] if known else None)
+        self.search.clear()
+        self.show_chosen(chosen)
+        self.selected.emit(chosen.current)
+        self.chosen.emit(chosen)
+        self.view.setFocus()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Up and Down in the search box go through what was found."""
+        if watched is self.search and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(Qt.Key(event.key()))
+            if step is not None and self._lists.currentIndex() == 1:
+                self.found.step(step)
+                return True
+        return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and self.search.hasFocus():
+        if event.key() == Qt.Key.Key_Escape and (self.search.hasFocus() or self._lists.currentIndex() == 1):
             self.search.clear()
+            self.view.setFocus()
             return
         super().keyPressEvent(event)

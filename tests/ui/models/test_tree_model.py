@@ -7,7 +7,10 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from memstudio.bank.values import PRUNED, BlockState, ClusterId
-from memstudio.ui.models.tree_model import PAGE, ROOT, ActivityRole, Column, OnRouteRole, TreeModel
+from memstudio.ui.models.roles import ActivityRole, InsideRole, MeasureRole, OnRouteRole, PeakRole, SelectedRole
+from memstudio.ui.models.tree_model import PAGE, ROOT, Column, TreeModel
+from memstudio.ui.selection import Chosen, choose
+from memstudio.ui.shades import Shades
 from memstudio.ui.snapshots import NodeView
 from tests.ui.fabricated import bank_view
 
@@ -80,8 +83,77 @@ def test_states_have_their_own_words_and_activity_that_was_not_measured_is_empty
     model.show_hidden(frozenset({ClusterId(1, 2)}), frozenset())
     assert model.state_word(ClusterId(1, 2)) == "hidden"
     model.show_route((ClusterId(1, 0),))
-    index = model.index_of(ClusterId(1, 0), Column.ACTIVITY)
+    index = model.index_of(ClusterId(1, 0), Column.MEASURE)
     assert index.data(OnRouteRole) is True
     assert index.data(ActivityRole) is None
     assert index.data(Qt.ItemDataRole.DisplayRole) == ""
+    model.deleteLater()
+
+
+def effect(*, fine: tuple[float, ...] = (0.5, -3.0, 9.0, float("nan"), 9.0, 9.0, 9.0, 9.0, 2.0)) -> Shades:
+    coarse = np.array([float("nan"), 9.0, 1.0], np.float32)
+    return Shades("effect", "Δ log-probability", "causal", (coarse, np.array(fine, np.float32)), True)
+
+
+def test_a_measure_takes_the_place_of_the_activity_and_gives_it_back(qapp: QApplication) -> None:
+    model = TreeModel()
+    model.show_bank(bank_view(), {})
+    model.show_activity({ClusterId(1, 0): 0.5})
+    model.show_shades(effect())
+    first, last = model.index_of(ClusterId(1, 0), Column.MEASURE), model.index_of(ClusterId(1, 2), Column.MEASURE)
+    assert model.headerData(Column.MEASURE, Qt.Orientation.Horizontal) == "Effect"
+    assert "Δ log-probability" in str(model.headerData(Column.MEASURE, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole))
+    assert (first.data(), first.data(MeasureRole), first.data(PeakRole)) == ("–", None, -3.0)
+    assert "not measured" in first.data(Qt.ItemDataRole.ToolTipRole)
+    assert (last.data(), last.data(PeakRole)) == ("+1", 2.0)
+    model.show_shades(None)
+    assert (model.headerData(Column.MEASURE, Qt.Orientation.Horizontal), first.data()) == ("Activity", "0.50")
+    model.deleteLater()
+
+
+def test_a_measure_of_another_bank_is_let_go(qapp: QApplication) -> None:
+    model = TreeModel()
+    model.show_bank(bank_view(), {})
+    model.show_shades(effect(fine=(1.0, 2.0)))
+    assert model.shades is None
+    model.deleteLater()
+
+
+def test_a_selection_of_all_leaves_fetches_no_row_and_is_counted_where_it_is_folded_away(qapp: QApplication) -> None:
+    model = TreeModel()
+    model.show_bank(bank_view(([1] * 16, [1] * 65536)), {})
+    chosen = choose(model.sizes, [ClusterId(1, 3)])
+    model.show_chosen(Chosen((chosen.masks[0], np.ones(65536, bool)), ClusterId(1, 3)))
+    assert model.rowCount(model.index_of(ClusterId(1, 0))) == 0
+    index = model.index_of(ClusterId(1, 0))
+    assert (index.data(SelectedRole), index.data(InsideRole)) == (False, 4096)
+    assert "4,096 clusters selected inside" in index.data(Qt.ItemDataRole.ToolTipRole)
+    assert model.index_of(ClusterId(1, 3)).data(SelectedRole) is True
+    assert [(each.top(), each.bottom()) for each in (model.runs(9).at(0),)] == [(3, 3)]
+    model.deleteLater()
+
+
+def test_far_down_a_wide_level_the_rows_come_at_once_and_labels_as_they_are_drawn(qtbot: QtBot) -> None:
+    model = TreeModel()
+    model.show_bank(bank_view(([1] * 20_000,)), {})
+    inserted: list[int] = []
+    model.rowsInserted.connect(lambda _, first, last: inserted.append(last - first + 1))
+    wanted: list[frozenset[ClusterId]] = []
+    model.wanted.connect(wanted.append)
+    index = model.index_of(ClusterId(1, 15_000))
+    assert len(inserted) == 1
+    assert not wanted
+    with qtbot.waitSignal(model.wanted, timeout=5000):
+        index.data()
+    assert wanted == [frozenset({ClusterId(1, 15_000)})]
+    model.deleteLater()
+
+
+def test_so_many_changed_blocks_are_drawn_again_as_one_stretch(qapp: QApplication) -> None:
+    model = TreeModel()
+    model.show_bank(bank_view(([1] * 2000,)), {})
+    drawn: list[int] = []
+    model.dataChanged.connect(lambda first, last: drawn.append(last.row() - first.row() + 1))
+    model.show_overlay({ClusterId(1, at): PRUNED for at in range(2000)})
+    assert drawn == [PAGE]
     model.deleteLater()

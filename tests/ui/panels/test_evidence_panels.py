@@ -6,9 +6,9 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from memstudio.bank.values import ClusterId
+from memstudio.ui.measures import activity
 from memstudio.ui.panels.block_panel import BlockPanel
 from memstudio.ui.panels.heat_panel import OBSERVED, PROJECTED, HeatPanel, bound_of
-from memstudio.ui.studio import activity_of
 from memstudio.ui.theme import Theme
 from tests.ui.fabricated import LAYERS, ROUTE, card_view, study_view, trace
 
@@ -81,7 +81,9 @@ def test_the_place_under_the_cursor_is_read_out_with_its_unit(heat: HeatPanel) -
 
 
 def test_activity_leaves_out_what_was_not_measured(qtbot: QtBot) -> None:
-    assert set(activity_of(trace(measured=False))) == {ClusterId(1, 0)}
+    found = activity(trace(measured=False), (3, 9, 27))
+    assert found.at(ClusterId(1, 0)) is not None
+    assert found.measured == 1
 
 
 def test_nothing_selected_and_nothing_traced_say_what_to_do(qtbot: QtBot, heat: HeatPanel) -> None:
