@@ -1,13 +1,12 @@
 """The clusters of a bank as a Qt table: one row a cluster, all levels, sorted and filtered by numpy; no object exists for a row."""
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import IntEnum
-from typing import NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QItemSelection, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
-from memstudio.bank.values import BlockState, ClusterId, Overlay
+from memstudio.bank.values import ClusterId, Overlay
+from memstudio.ui.models.clusters_columns import END, FIGURES, HEADERS, RIGHT, ROLES, START, Column, Look
 from memstudio.ui.models.clusters_sheet import Sheet
 from memstudio.ui.models.clusters_state import ClustersState, Filter
 from memstudio.ui.models.measure_texts import figure_text, measure_line, measure_tip
@@ -19,51 +18,6 @@ from memstudio.ui.texts import plain_tip, size_text
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
-
-
-class Column(IntEnum):
-    """The columns that every bank has; one for each measure follows."""
-
-    CLUSTER = 0
-    LABEL = 1
-    LEVEL = 2
-    DOCUMENTS = 3
-    SIZE = 4
-    STATE = 5
-    ROUTE = 6
-
-
-FIGURES = len(Column)
-HEADERS = {
-    Column.CLUSTER: ("Cluster", "Id of the cluster: LEVEL/INDEX"),
-    Column.LABEL: ("Label", "Labels are read for the rows in sight; sorting by label puts those that were read first"),
-    Column.LEVEL: ("Level", "Depth in the tree, 1 is the coarsest"),
-    Column.DOCUMENTS: ("Docs", "Documents that the block was trained on"),
-    Column.SIZE: ("Size", "Bytes of the block"),
-    Column.STATE: ("State", "What stands in the block's place at this revision, and what is hidden or muted"),
-    Column.ROUTE: ("Route", "On the route of the last prompt"),
-}
-ROLES = {
-    Qt.ItemDataRole.DisplayRole,
-    Qt.ItemDataRole.ToolTipRole,
-    Qt.ItemDataRole.TextAlignmentRole,
-    *(ClusterRole, StateRole, FlagsRole, OnRouteRole, SelectedRole, MeasureRole),
-}
-START = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-END = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-RIGHT = (Column.LEVEL, Column.DOCUMENTS, Column.SIZE)
-
-
-class Look(NamedTuple):
-    """How a cell looks. state: None where the bank holds no block; measure: the column's figure, None where there is none."""
-
-    cluster: ClusterId
-    state: BlockState | None
-    hidden: bool
-    muted: bool
-    on_route: bool
-    selected: bool
-    measure: float | None
 
 
 class ClustersModel(QAbstractTableModel):
@@ -178,8 +132,8 @@ class ClustersModel(QAbstractTableModel):
     def row_of(self, cluster: ClusterId) -> int | None:
         """The row that shows a cluster; None where the filter leaves it out."""
         place = self.state.rows.place(cluster)
-        rows = np.flatnonzero(self.shown == place) if place is not None else ()
-        return int(rows[0]) if len(rows) else None
+        rows = np.flatnonzero(self.shown == (-1 if place is None else place))
+        return int(rows[0]) if rows.size else None
 
     def unlabelled(self, first: int, last: int) -> frozenset[ClusterId]:
         """The clusters of rows first … last whose labels were not read."""
@@ -234,8 +188,15 @@ class ClustersModel(QAbstractTableModel):
         """All that a delegate paints a cell by, at once."""
         place, state, shades = int(self.shown[index.row()]), self.state, self.shades_of(index.column())
         cluster = state.rows.cluster(place)
-        flags = (bool(each[place]) for each in (state.hidden, state.muted, state.route, state.selected))
-        return Look(cluster, state.state(place, cluster), *flags, shades.at(cluster) if shades else None)
+        return Look(
+            cluster,
+            state.state(place, cluster),
+            hidden=bool(state.hidden[place]),
+            muted=bool(state.muted[place]),
+            on_route=bool(state.route[place]),
+            selected=bool(state.selected[place]),
+            measure=shades.at(cluster) if shades else None,
+        )
 
     def shades_of(self, column: int) -> Shades | None:
         """The measure that a column shows."""

@@ -63,11 +63,13 @@ def fits(arrays: Sequence[Floats] | Sequence[Mask], sizes: Sequence[int]) -> boo
     return tuple(each.shape[0] for each in arrays) == tuple(sizes)
 
 
-def peaks(shades: Shades) -> tuple[Floats, ...]:
-    """The measure of largest magnitude beneath each cluster, itself left out: float32 [clusters] a level, NaN where none was measured."""
+def peaks(shades: Shades, levels: Sequence[LevelView]) -> tuple[Floats, ...]:
+    """The measure of largest magnitude beneath each cluster, itself and the absent ones left out: float32 [clusters] a level, NaN where
+    none was measured."""
     found: list[Floats] = []
     below: Floats | None = None
-    for values in reversed(shades.values):
+    for every, level in zip(reversed(shades.values), reversed(levels), strict=True):
+        values = np.where(level.documents > 0, every, np.float32(np.nan))
         beneath = np.full(values.shape, np.nan, np.float32)
         if below is not None and values.size and below.size:
             beneath = _strongest(below.reshape(values.shape[0], -1))

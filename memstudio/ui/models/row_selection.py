@@ -45,7 +45,7 @@ class RowSelection(QItemSelectionModel):
 
     def select(self, what: QItemSelection | QModelIndex | QPersistentModelIndex, command: Flag) -> None:
         """As Qt's: every click and key of a view ends here."""
-        if command == Flag.NoUpdate:
+        if command in (Flag.NoUpdate, Flag.Deselect):  # the second comes from Qt itself, of columns that go; views name rows
             return
         empty = self._rows.masks()
         if command & Flag.Clear or not self._base:
@@ -112,8 +112,13 @@ class RowSelection(QItemSelectionModel):
         return None
 
 
-def keeps(index: QModelIndex | QPersistentModelIndex, event: QEvent | None) -> bool:
-    """Whether a press leaves the selection alone: the right button on what is selected opens its menu."""
-    if not isinstance(event, QMouseEvent) or event.type() != QEvent.Type.MouseButtonPress:
-        return False
-    return event.button() == Qt.MouseButton.RightButton and index.isValid() and bool(index.data(SelectedRole))
+def command_for(index: QModelIndex | QPersistentModelIndex, event: QEvent | None, command: Flag) -> Flag:
+    """What a press does to the selection, by its bits: a view asks Qt's copy, which may be missing. `command` is the view's own answer.
+
+    The right button on what is selected opens its menu and leaves all as it is; Ctrl on what is selected takes it out.
+    """
+    if not isinstance(event, QMouseEvent) or event.type() != QEvent.Type.MouseButtonPress or not index.data(SelectedRole):
+        return command
+    if event.button() == Qt.MouseButton.RightButton:
+        return Flag.NoUpdate
+    return Flag.Deselect | Flag.Rows if command & Flag.Toggle else command

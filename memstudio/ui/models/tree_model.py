@@ -126,7 +126,7 @@ class TreeModel(QAbstractItemModel):
     def show_shades(self, shades: Shades | None) -> None:
         """The measure of the measure column; None brings the activity of the last prompt back. One of another bank is let go."""
         self.shades = shades if shades is not None and fits(shades.values, self.sizes) else None
-        self._peaks = peaks(self.shades) if self.shades else ()
+        self._peaks = peaks(self.shades, self._places.levels) if self.shades else ()
         self.headerDataChanged.emit(Qt.Orientation.Horizontal, Column.MEASURE, Column.MEASURE)
         self._redraw_all()
 

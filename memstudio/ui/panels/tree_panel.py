@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QStacke
 
 from memstudio.bank.values import ClusterId, Overlay
 from memstudio.ui.finding import Findings
-from memstudio.ui.models.row_selection import RowSelection, keeps
+from memstudio.ui.models.row_selection import RowSelection, command_for
 from memstudio.ui.models.tree_model import Column, TreeModel
 from memstudio.ui.panels.parts import EmptyState, pages
 from memstudio.ui.panels.search_results import SearchResults
@@ -30,9 +30,7 @@ class ClusterTree(QTreeView):
     def selectionCommand(
         self, index: QModelIndex | QPersistentModelIndex, event: QEvent | None = None
     ) -> QItemSelectionModel.SelectionFlag:
-        if keeps(index, event):
-            return QItemSelectionModel.SelectionFlag.NoUpdate
-        return super().selectionCommand(index, event)
+        return command_for(index, event, super().selectionCommand(index, event))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
