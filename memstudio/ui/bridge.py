@@ -37,6 +37,7 @@ from memstudio.ui.snapshots import (
     Loaded,
     Message,
     Nodes,
+    Noted,
     Opened,
     Said,
     Settled,
@@ -78,6 +79,7 @@ class Bridge(QObject):
     card = Signal(CardView)
     neurons = Signal(BlockNeurons)
     job = Signal(JobView)
+    noted = Signal(Noted)
     failed = Signal(str)
     crashed = Signal(Crashed)
     gave_way = Signal()
@@ -105,6 +107,7 @@ class Bridge(QObject):
             CardView: self.card,
             BlockNeurons: self.neurons,
             JobView: self.job,
+            Noted: self.noted,
             Crashed: self.crashed,
         }
         self._at_work: Job | None = None

@@ -11,7 +11,7 @@ from memstudio.ui.panels.parts import label, row
 from memstudio.ui.theme import Theme
 
 LEFT_WIDTH, RIGHT_WIDTH = 400, 330
-TREE_HEIGHT, HISTORY_HEIGHT = 250, 390
+TREE_HEIGHT, HISTORY_HEIGHT = 360, 280
 BELOW_HEIGHT = 320
 LEFT, RIGHT = ("bank", "history"), ("block",)
 """What is on neither side stands below the prompt, as tabs in one place."""

@@ -1,18 +1,14 @@
 """The window itself: docks and their places, menus and toolbar, title, theme, what is dropped on it. The work is in studio.py."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
-from PySide6.QtWidgets import QMainWindow, QMenu
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
+from PySide6.QtWidgets import QMenu
 
-from memstudio.bank.values import ClusterId
-from memstudio.errors import UserError
 from memstudio.ui import measures
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_studio import BuildStudio
-from memstudio.ui.choosing import choose_file, choose_folder, choose_new
 from memstudio.ui.dialogs import AboutDialog, LogDialog
 from memstudio.ui.docks import DockTitle, make_docks, place_docks
 from memstudio.ui.fact_studio import FactStudio
@@ -24,27 +20,30 @@ from memstudio.ui.panels.compare_panel import ComparePanel
 from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
+from memstudio.ui.panels.icicle_panel import IciclePanel
 from memstudio.ui.panels.pair_panel import PairPanel
 from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.scan_panel import ScanPanel
 from memstudio.ui.panels.status_bar import StatusBar
+from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.revision_studio import RevisionStudio, show_dock
-from memstudio.ui.revision_views import HistoryVerb
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Crashed, Opened, Wish
 from memstudio.ui.studio import Panels, Studio
-from memstudio.ui.texts import counted, on_button, python_lines
-from memstudio.ui.theme import Theme, ThemeChoice
+from memstudio.ui.texts import on_button
+from memstudio.ui.theme import Theme
+from memstudio.ui.view_studio import ViewStudio
+from memstudio.ui.window_desk import WindowDesk
 
 START_SIZE = QSize(1366, 768)
 APP_TITLE = "memstudio"
 FACT_FILES = "Facts (*.jsonl *.json *.csv *.tsv);;All files (*)"
 
 
-class MainWindow(QMainWindow):
+class MainWindow(WindowDesk):
     """One bank, one study. Satisfies `actions.Desk`."""
 
     def __init__(self, bridge: Bridge, preferences: Preferences, *, wish: Wish | None = None) -> None:
@@ -66,6 +65,7 @@ class MainWindow(QMainWindow):
         self.revisions = RevisionStudio(self.studio, self.compare, self.pair, self.theme, self)
         self.builds = BuildStudio(self.studio, self)
         self.scans = ScanStudio(bridge, self.scan, self)
+        self.views = ViewStudio(self.studio, self)
         self.measuring = Measuring(bridge, self)
         self.measuring.on = preferences.measure_edits
         self.actions_ = ActionSet(self, self)
@@ -101,6 +101,8 @@ class MainWindow(QMainWindow):
             block=BlockPanel(),
             history=HistoryPanel(theme),
             facts=FactsPanel(theme),
+            icicle=IciclePanel(theme),
+            table=TablePanel(theme),
             status=StatusBar(),
         )
         self.compare, self.pair, self.scan = ComparePanel(theme), PairPanel(theme), ScanPanel(theme)
@@ -124,11 +126,13 @@ class MainWindow(QMainWindow):
                 ("bank", "Bank", panels.tree),
                 ("history", "History", panels.history),
                 ("block", "Block", panels.block),
-                ("heat", "Heat map · token × layer", panels.heat),
+                ("heat", "Heat map", panels.heat),
+                ("icicle", "Icicle", panels.icicle),
+                ("table", "Table", panels.table),
+                ("scan", "Where?", self.scan),
                 ("facts", "Facts", panels.facts),
-                ("compare", "Compare revisions", self.compare),
+                ("compare", "Compare", self.compare),
                 ("pair", "A/B", self.pair),
-                ("scan", "Where is this fact?", self.scan),
             ),
         )
         self.setCentralWidget(panels.prompt)
@@ -194,213 +198,6 @@ class MainWindow(QMainWindow):
             title = dock.titleBarWidget()
             if isinstance(title, DockTitle):
                 title.retone(self.theme)
-
-    # Desk: what the actions call
-
-    def choose_bank(self) -> None:
-        choose_folder(self, "Open a bank folder", self.open_path)
-
-    def choose_study(self) -> None:
-        choose_folder(self, "Open a study folder", self.open_path)
-
-    def build_bank(self) -> None:
-        self.builds.open()
-
-    def open_demo(self) -> None:
-        """The bundled bank."""
-        self.open_path("demo")
-
-    def open_path(self, path: str) -> None:
-        """A bank folder, a study folder, or the word demo."""
-        self.open_wish(Wish(path))
-
-    def open_wish(self, wish: Wish) -> None:
-        """Open what is wished for; the window stays usable meanwhile."""
-        self.wish = wish
-        self.studio.open(wish)
-
-    def save_picture(self) -> None:
-        title = "Save a picture of the window"
-        choose_new(self, title, "memstudio.png", self._save_picture_to, kinds="PNG (*.png)", suffix="png")
-
-    def _save_picture_to(self, file: str) -> None:
-        try:
-            self.save_picture_to(Path(file))
-        except UserError as error:
-            self.panels.status.say(str(error), kind="error")
-        else:
-            self.panels.status.say(f"Saved {file}.")
-
-    def save_picture_to(self, file: Path) -> None:
-        """Write the window as it looks now.
-
-        Raises:
-            UserError: the file cannot be written.
-        """
-        if not self.grab().save(str(file)):
-            raise UserError(f"{file}: the picture cannot be written there; name a file that ends in .png in a folder that exists")
-
-    def leave(self) -> None:
-        self.close()
-
-    def undo(self) -> None:
-        self.studio.bridge.undo()
-
-    def redo(self) -> None:
-        self.studio.bridge.redo()
-
-    def prune(self, cluster: ClusterId) -> None:
-        self.studio.edit("prune", self._all_with(cluster))
-
-    def restore(self, cluster: ClusterId) -> None:
-        self.studio.edit("restore", self._all_with(cluster))
-
-    def scale_block(self) -> None:
-        study = self.studio.study
-        if study is not None:
-            self._scale.open_on(self.selected(), study.state(self.selected()))
-
-    def swap_block(self) -> None:
-        self._swap.open_on(self.selected())
-
-    def rewrite_block(self) -> None:
-        cluster = self.selected()
-        title = f"Rewrite {cluster} from a file"
-        choose_file(self, title, "Tensors (*.safetensors)", lambda file: self.studio.rewrite(cluster, Path(file)))
-
-    def toggle_hide(self, cluster: ClusterId) -> None:
-        self.studio.toggle_hide(self._all_with(cluster))
-
-    def toggle_mute(self, cluster: ClusterId) -> None:
-        self.studio.toggle_mute(self._all_with(cluster, subtrees=False))
-
-    def toggle_solo(self, cluster: ClusterId) -> None:
-        self.studio.toggle_solo(self._all_with(cluster, subtrees=False))
-
-    def toggle_pin(self) -> None:
-        self.studio.toggle_pin(self.selected_or_none())
-
-    def copy(self, what: str) -> None:
-        text = self._python() if what == "python" else what
-        QGuiApplication.clipboard().setText(text)
-        study = self.studio.study
-        edited = sum(not state.pruned for state in study.overlay.values()) if study is not None else 0
-        if what == "python" and edited:
-            without = counted(edited, "edited block")
-            self.panels.status.say(f"Copied as Python, without {without}: those are only in the study.", kind="notice")
-        else:
-            self.panels.status.say("Copied as Python." if what == "python" else f"Copied {what}.")
-
-    def _python(self) -> str:
-        bank, study = self.studio.bank, self.studio.study
-        if bank is None or study is None:
-            raise UserError("no bank is open: open a bank folder first")
-        pruned = tuple(sorted(cluster for cluster, state in study.overlay.items() if state.pruned))
-        return python_lines(str(bank.bank.folder), self.panels.prompt.ask(0), pruned, self.selected_or_none())
-
-    def find_cluster(self) -> None:
-        self.docks["bank"].show()
-        self.panels.tree.focus_search()
-
-    def scan_fact(self) -> None:
-        """Look for the answer of the prompt on every path."""
-        show_dock(self.docks["scan"])
-        self._scan(self.scan.answer.text())
-
-    def _scan(self, answer: str) -> None:
-        ask = self.panels.prompt.ask(0)
-        if ask.text:
-            self.scans.scan(ask.text, answer, ask.key)
-
-    def write_prompt(self) -> None:
-        self.panels.prompt.text.setFocus()
-        self.panels.prompt.text.selectAll()
-
-    def run_prompt(self) -> None:
-        self.studio.run_prompt()
-
-    def stop(self) -> None:
-        self.studio.stop()
-        self.revisions.stop()
-
-    def history(self, verb: HistoryVerb) -> None:
-        self.revisions.do(verb)
-
-    def _run_or_stop(self) -> None:
-        if self.studio.situation.running:
-            self.studio.stop()
-        else:
-            self.studio.run_prompt()
-
-    def trace_prompt(self) -> None:
-        self.studio.trace_prompt()
-
-    def toggle_auto_trace(self) -> None:
-        self.studio.auto_trace = not self.studio.auto_trace
-        self._refresh()
-
-    def continue_run(self) -> None:
-        self.studio.continue_run()
-
-    def recompute_run(self) -> None:
-        self.studio.recompute_run()
-
-    def score_facts(self) -> None:
-        self.facts.score(self.panels.facts.chosen_memory)
-
-    def import_facts(self) -> None:
-        choose_file(self, "Import facts", FACT_FILES, lambda file: self.read_facts(Path(file)))
-
-    def read_facts(self, file: Path) -> None:
-        """Show a fact file in the facts panel."""
-        show_dock(self.docks["facts"])
-        self.facts.read(file)
-
-    def change_fact(self) -> None:
-        self.facts.change(self.panels.prompt.to_change())
-
-    def erase_fact(self) -> None:
-        self.facts.change(self.panels.prompt.to_change(), verb="erase")
-
-    def change_all_facts(self) -> None:
-        self.facts.change_all(self.panels.facts.requests())
-
-    def toggle_measuring(self) -> None:
-        self.measuring.on = self._preferences.measure_edits = not self.measuring.on
-        self._refresh()
-
-    def choose_theme(self, choice: ThemeChoice) -> None:
-        self._preferences.theme = choice
-        self.theme.choose(choice)
-        self._refresh()
-
-    def reset_layout(self) -> None:
-        self.restoreState(self._first_layout)
-        place_docks(self, self.docks)
-
-    def show_about(self) -> None:
-        self._about.show()
-
-    def show_log(self) -> None:
-        self.log.show()
-        self.log.raise_()
-
-    def selected(self) -> ClusterId:
-        cluster = self.selected_or_none()
-        if cluster is None:
-            raise UserError("no block is selected: click one in the tree first")
-        return cluster
-
-    def _all_with(self, cluster: ClusterId, *, subtrees: bool = True) -> tuple[ClusterId, ...]:
-        """The selection, where the cluster is one of it: many blocks act as one. subtrees: without what lies below one of them."""
-        chosen = self.studio.chosen
-        if cluster not in chosen:
-            return (cluster,)
-        return chosen.tops() if subtrees else chosen.clusters()
-
-    def selected_or_none(self) -> ClusterId | None:
-        """The selected block."""
-        return self.studio.selected
 
     # What happens to the window
 

@@ -39,6 +39,8 @@ class Overview(QObject):
     chosen_changed = Signal(Chosen)
     menu_wanted = Signal(QPoint)
     measured = Signal(tuple, str)
+    figures_changed = Signal()
+    """A measure came, went or changed."""
 
     def __init__(self, bridge: Bridge, views: Sequence[View], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -86,6 +88,7 @@ class Overview(QObject):
             self.colour_by(name)
         elif self.colour == name:
             self._shade()
+        self.figures_changed.emit()
         if known != (shades is not None):
             self.measured.emit((STATE, *self.figures), self.colour)
 

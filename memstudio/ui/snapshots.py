@@ -219,6 +219,13 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """A line for the status bar: what an errand did."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A person's line."""
 
@@ -266,6 +273,7 @@ Message = (
     | MeasureEnded
     | Settled
     | JobView
+    | Noted
     | Failed
     | Crashed
     | BuildMessage

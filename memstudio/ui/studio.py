@@ -16,13 +16,15 @@ from memstudio.bank.values import ClusterId
 from memstudio.events import Committed, Finished, Hidden, Routed, Traced
 from memstudio.ui import errands, measures
 from memstudio.ui.bridge import Bridge
-from memstudio.ui.overview import STATE, Overview
+from memstudio.ui.overview import STATE, Overview, View
 from memstudio.ui.panels.block_panel import BlockPanel
 from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
+from memstudio.ui.panels.icicle_panel import IciclePanel
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.status_bar import StatusBar
+from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.selection import Chosen
 from memstudio.ui.snapshots import Ask, Crashed, Loaded, Opened, Situation, Studied, StudyView, Wish
@@ -39,7 +41,14 @@ class Panels:
     block: BlockPanel
     history: HistoryPanel
     facts: FactsPanel
+    icicle: IciclePanel
+    table: TablePanel
     status: StatusBar
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views of the whole bank."""
+        return (self.tree, self.icicle, self.table)
 
 
 class Studio(QObject):
@@ -56,7 +65,7 @@ class Studio(QObject):
         self.study: StudyView | None = None
         self.ready = False
         self.auto_trace = True
-        self.overview = Overview(bridge, [panels.tree], self)
+        self.overview = Overview(bridge, panels.views, self)
         self.trace: Trace | None = None
         self.run: Run | None = None
         self._tried = Hidden(frozenset(), frozenset())
@@ -88,6 +97,7 @@ class Studio(QObject):
             (bridge.card, panels.block.show_card),
             (bridge.neurons, panels.block.show_neurons),
             (bridge.job, panels.status.show_job),
+            (bridge.noted, lambda noted: panels.status.say(noted.line)),
             (bridge.failed, lambda line: panels.status.say(line, kind="error")),
             (bridge.crashed, self._crashed),
             (panels.tree.searched, bridge.find),

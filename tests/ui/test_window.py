@@ -170,10 +170,10 @@ def test_nothing_that_the_user_does_waits_for_a_busy_worker(opened: MainWindow, 
     assert opened.panels.tree.model.state_word(ClusterId(1, 1)) == "hidden"
 
 
-def test_searching_finds_labels_and_ids_and_leads_to_the_block(opened: MainWindow, settle: Act) -> None:
+def test_searching_finds_labels_and_ids_and_leads_to_the_block(opened: MainWindow, settle: Act, qtbot: QtBot) -> None:
     tree = opened.panels.tree
-    settle(lambda: tree.search.setText("3/5"))
-    assert tree.results.count() >= 1
+    tree.search.setText("3/5")
+    qtbot.waitUntil(lambda: tree.results.count() >= 1)
     settle(lambda: QTest.keyClick(tree.search, Qt.Key.Key_Return))
     assert opened.selected() == ClusterId(3, 5)
     assert tree.search.text() == ""
