@@ -6,6 +6,7 @@ directions have a largest logit too, so tokens are named only where they stand o
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +87,22 @@ class Lens:
                 named = tuple(self.anchor.piece(token) for token, score in zip(tokens, scores, strict=True) if score >= THRESHOLD)
                 found.append((named, float(scores[0])))
         return found
+
+    def promotion(self, rows: Tensor, layer: int, token: int) -> Tensor:
+        """For each direction [..., d] that the MLP of `layer` may write: how far it promotes one token, as the z-score of `promoted`."""
+        mean, deviation = self._baseline(layer)
+        rows, post = rows.to(self.head.device).float(), self._posts[layer]
+        norms = rows.norm(dim=-1)
+        wide = rows if post is None else rows * post
+        if self.centred:
+            wide = wide - wide.mean(-1, keepdim=True)
+        own = wide @ (self.gain * (self.head[token].float() - self._middle))
+        return torch.where(norms > 0, (own / norms.clamp(min=1e-30) - mean) / deviation, 0.0)
+
+    @cached_property
+    def _middle(self) -> Tensor:
+        """The mean of all unembedding rows [d]."""
+        return self.head.float().mean(0)
 
     def _project(self, rows: Tensor, layer: int) -> Tensor:
         """Logits [n, vocabulary] of directions [n, d], their mean over the vocabulary taken away (softmax does not see it)."""

@@ -129,6 +129,12 @@ class Bank:
             raise UserError(f"{self.folder / CLUSTERS}: the path of document {name!r:.80} is none of the tree: copy the bank again")
         return found[0], path
 
+    def documents_with(self, text: str, limit: int = 20, seconds: float = 0.4) -> list[tuple[Exemplar, ClusterId]]:
+        """Documents whose id or text holds the text, each with the last cluster of its path; see `Clusters.documents_with`."""
+        found = self._clusters.documents_with(text, limit, seconds) if self._clusters else []
+        ends = [(Exemplar(name, body), ClusterId(len(path), path[-1])) for name, body, path in found if path]
+        return [(document, end) for document, end in ends if self.tree.present(end)]
+
     def search(self, text: str, limit: int = 50) -> list[ClusterId]:
         """Clusters whose label or terms hold the text (case ignored), matching labels first."""
         found = self._clusters.search(text, limit) if self._clusters else []

@@ -6,8 +6,9 @@ Every call opens and closes its own connection, so that any thread may ask.
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,13 +96,34 @@ class Clusters:
             row = db.execute("SELECT text, path FROM documents WHERE id = ?", (name,)).fetchone()
         if row is None:
             return None
+        return self._text(row[0]), self._path(row[1])
+
+    def documents_with(self, text: str, limit: int, seconds: float) -> list[tuple[str, str, tuple[int, ...]]]:
+        """Documents whose id or text holds the text (case of ASCII letters ignored), by id: (id, text, cluster indices of its path).
+
+        At most `limit`, and those that were found in so many seconds: every document is read.
+        """
+        like = "%" + text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        found: list[tuple[str, str, tuple[int, ...]]] = []
+        end = time.monotonic() + seconds
+        with self._connection() as db:
+            db.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+            rows = db.execute(
+                "SELECT id, text, path FROM documents WHERE text LIKE ?1 ESCAPE '\\' OR id LIKE ?1 ESCAPE '\\' LIMIT ?2", (like, limit)
+            )
+            with suppress(sqlite3.OperationalError):  # interrupted: what was found by then stands
+                found += ((self._text(name), self._text(body), self._path(path)) for name, body, path in rows)
+        return found
+
+    def _path(self, text: object) -> tuple[int, ...]:
+        """The cluster indices of a document's path."""
         try:
-            path = strict_json(self._text(row[1]))
+            path = strict_json(self._text(text))
         except ValueError:
             path = None
         if not isinstance(path, list) or not all(isinstance(index, int) and 0 <= index < 10**9 for index in path):
             raise UserError(f"{self.path}: has a value of a wrong type: a document's path must be a JSON list of numbers")
-        return self._text(row[0]), tuple(path)
+        return tuple(path)
 
     def search(self, text: str, limit: int = 50) -> list[ClusterId]:
         """Clusters whose label or terms hold the text, case ignored: matching labels first, coarse levels first."""

@@ -41,7 +41,7 @@ class Layout:
         at = 0
         for r in self.widths:
             size = 3 * r * self.hidden_size
-            gate, up, down = row[..., at : at + size].unflatten(-1, (3, r, self.hidden_size)).unbind(-3)
+            gate, up, down = row[..., at : at + size].view(*row.shape[:-1], 3, r, self.hidden_size).unbind(-3)
             parts.append((gate, up, down))
             at += size
         return parts

@@ -48,6 +48,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "run": reads.run,
     "trace": reads.trace,
     "scan": scanning.scan,
+    "search": scanning.search,
     "facts": facts.facts,
     "compare": compare.compare,
     "update": rewriting.update,

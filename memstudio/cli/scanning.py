@@ -1,5 +1,6 @@
-"""The verb `scan`: where is this fact, path by path."""
+"""The verbs `scan` and `search`: where is this fact, path by path; where does the bank speak of something."""
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,3 +93,25 @@ def _payload(found: "Scan", top: int) -> dict[str, Any]:
         "seconds": found.seconds,
         "evidence": "causal",
     }
+
+
+def search(
+    bank: BankArgument,
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="An id, or words; token:WORD for the blocks that promote a token.", show_default=False)
+    ],
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many labels, terms or blocks.")] = 50,
+    study: StudyOption = None,
+    anchor: AnchorOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Find clusters by id, label, term, document, fact or token."""
+    with reading(bank, study=study, anchor=anchor) as session, show.progress("search") as job:
+        found = session.search(text, limit=limit, job=job)
+    if json:
+        show.print_json({"text": found.text, "findings": [dataclasses.asdict(one) | {"cluster": one.cluster} for one in found.findings]})
+        return
+    if not found.findings:
+        show.say("nothing found")
+        return
+    show.table(None, ("kind", "cluster", "found", "where"), [(one.kind, one.cluster, one.text, one.detail) for one in found.findings])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from memstudio.history.store import Store
     from memstudio.history.values import Revision
     from memstudio.session.comparing import Comparison
+    from memstudio.session.findings import Findings
     from memstudio.session.requests import Request
     from memstudio.session.scanned import Scan
     from memstudio.session.takedown import Paths
@@ -335,6 +336,16 @@ class Session(Trying):
         from memstudio.session.scan import scan
 
         return scan(self, text, answer, key=key, job=job or Job("scan"), told=told)
+
+    def search(self, text: str, *, limit: int = 50, job: Job | None = None) -> Findings:
+        """Clusters by id, label, term, the text of a document or a fact; with "token:" before it the blocks that promote a token.
+
+        Raises:
+            UserError: after "token:", a text that is not one token of the anchor.
+        """
+        from memstudio.session.search import search
+
+        return search(self, text, limit=limit, job=job)
 
     def neurons(self, cluster: ClusterId) -> tuple[Neuron, ...]:
         """The memory neurons of a block as it stands at the head, with what their value rows promote (projected); no prompt is run.

@@ -21,6 +21,7 @@ from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.events import Committed, Event, Finished, Generated, Hidden, Routed, Traced
 from memstudio.jobs import Cancelled, Job, Worker
+from memstudio.session.findings import Findings
 from memstudio.ui import errands
 from memstudio.ui.build_errands import is_model_folder
 from memstudio.ui.build_views import ModelFound
@@ -32,7 +33,6 @@ from memstudio.ui.snapshots import (
     Crashed,
     Ended,
     Failed,
-    Found,
     JobView,
     Loaded,
     Message,
@@ -75,7 +75,7 @@ class Bridge(QObject):
     ended = Signal(int)
     traced = Signal(Traced)
     nodes = Signal(object)
-    found = Signal(Found)
+    found = Signal(Findings)
     card = Signal(CardView)
     neurons = Signal(BlockNeurons)
     job = Signal(JobView)
@@ -103,7 +103,7 @@ class Bridge(QObject):
             Opened: self.opened,
             Loaded: self.loaded,
             Studied: self.studied,
-            Found: self.found,
+            Findings: self.found,
             CardView: self.card,
             BlockNeurons: self.neurons,
             JobView: self.job,
@@ -206,8 +206,9 @@ class Bridge(QObject):
         self.urgent("Labels", lambda session, _: Nodes(errands.nodes_of(session, clusters)))
 
     def find(self, text: str) -> None:
-        """Search; `found` follows."""
-        self.urgent("Search", lambda session, _: errands.find(session, text))
+        """Search; `found` follows. One for a token reads every block, so it takes its turn and can be cancelled."""
+        slow = text.strip().startswith("token:")
+        self.errand("Searching", lambda session, job: session.search(text, job=job), shown=slow, urgent=not slow)
 
     def ask_card(self, cluster: ClusterId) -> None:
         """A cluster's card; `card` follows."""

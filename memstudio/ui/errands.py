@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memstudio.bank.values import ClusterId, parse_cluster
-from memstudio.errors import UserError
-from memstudio.ui.snapshots import BankView, BlockNeurons, CardView, Found, LevelView, NodeView, Opened, StudyView, Wish
+from memstudio.bank.values import ClusterId
+from memstudio.ui.snapshots import BankView, BlockNeurons, CardView, LevelView, NodeView, Opened, StudyView, Wish
 from memstudio.ui.texts import count_text, size_text
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from memstudio.session import Session
 
 FIRST_PROMPT = "The atomic number of gold is"
-SEARCH_LIMIT = 50
 
 
 def open_bank(wish: Wish) -> Session:
@@ -130,19 +128,6 @@ def nodes_of(session: Session, clusters: frozenset[ClusterId]) -> dict[ClusterId
     """Labels, and whether there is a block."""
     bank = session.bank
     return {cluster: NodeView(bank.card(cluster).label, bank.has_block(cluster)) for cluster in clusters}
-
-
-def find(session: Session, text: str) -> Found:
-    """Clusters by id, label or term, best first."""
-    bank = session.bank
-    hits = bank.search(text, SEARCH_LIMIT)
-    try:
-        named = parse_cluster(text)
-    except UserError:
-        named = None  # the text is no id, so only labels and terms are searched
-    if named is not None and bank.tree.present(named):
-        hits = [named, *(hit for hit in hits if hit != named)]
-    return Found(text, tuple((hit, bank.card(hit).label) for hit in hits))
 
 
 def card_of(session: Session, cluster: ClusterId) -> CardView:

@@ -14,6 +14,7 @@ from memstudio.anchor.values import DeviceChoice, Neuron
 from memstudio.bank.values import BASE, BlockState, ClusterCard, ClusterId, Memory, Overlay
 from memstudio.events import Event
 from memstudio.history.values import Revision
+from memstudio.session.findings import Findings
 from memstudio.ui.build_views import BuildMessage
 from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
 from memstudio.ui.revision_views import (
@@ -116,14 +117,6 @@ class Nodes:
     """Labels that the tree asked for."""
 
     nodes: dict[ClusterId, NodeView]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Clusters whose label, terms or number match a search, best first, each with its label."""
-
-    text: str
-    clusters: tuple[tuple[ClusterId, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +238,7 @@ Message = (
     | Loaded
     | Studied
     | Nodes
-    | Found
+    | Findings
     | CardView
     | BlockNeurons
     | RequestView

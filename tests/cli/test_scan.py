@@ -1,4 +1,4 @@
-"""The verb `scan` on a tiny bank: the paths and figures of the session, in words and as JSON."""
+"""The verbs `scan` and `search` on a tiny bank: the paths and figures of the session, in words and as JSON."""
 
 from pathlib import Path
 
@@ -34,3 +34,13 @@ def test_scan_tells_people_the_routed_path_and_the_better_ones(shell: Shell, tin
 @pytest.mark.parametrize(("words", "said"), [((" ",), "the prompt is empty"), ((PROMPT, "--answer", " "), "the answer is empty")])
 def test_an_empty_prompt_or_answer_is_one_line(shell: Shell, tiny_bank: Path, words: tuple[str, ...], said: str) -> None:
     one_line(shell("scan", tiny_bank, *words), 2, said)
+
+
+def test_search_says_where_it_was_found(shell: Shell, tiny_bank: Path) -> None:
+    said = shell("search", tiny_bank, "gold", "--json").json["findings"]
+    assert {"fact", "document"} <= {one["kind"] for one in said}
+    assert all(set(one) == {"kind", "cluster", "text", "detail"} for one in said)
+    people = shell("search", tiny_bank, "3/5").out
+    assert "3/5" in people
+    assert shell("search", tiny_bank, "nothing like it").out.strip() == "nothing found"
+    one_line(shell("search", tiny_bank, "token:"), 2, "no token is named")

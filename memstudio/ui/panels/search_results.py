@@ -6,9 +6,8 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from memstudio.bank.values import ClusterId
-from memstudio.ui.finding import HEADINGS, Finding, Findings
+from memstudio.session.findings import HEADINGS, Finding, Findings
 from memstudio.ui.panels.parts import EmptyState, label
-from memstudio.ui.snapshots import Found
 from memstudio.ui.texts import plain_tip
 
 HEADING_HEIGHT = 26
@@ -45,24 +44,22 @@ class SearchResults(QWidget):
         self._pages.addWidget(found)
         self._pages.addWidget(self._nothing)
 
-    def show_found(self, found: Found | Findings) -> None:
+    def show_found(self, found: Findings) -> None:
         """Matches, best first; those of several kinds under headings."""
-        grouped = isinstance(found, Findings)
-        findings = found.findings if isinstance(found, Findings) else tuple(Finding("label", c, text) for c, text in found.clusters)
         self.list.clear()
         for kind, heading in HEADINGS.items():
-            mine = [one for one in findings if one.kind == kind]
-            if mine and grouped:
+            mine = [one for one in found.findings if one.kind == kind]
+            if mine:
                 self.list.addItem(_heading(f"{heading} · {len(mine):,}"))
             for one in mine:
                 self.list.addItem(_item(one))
-        self.clusters = tuple(dict.fromkeys(one.cluster for one in findings))
+        self.clusters = tuple(dict.fromkeys(one.cluster for one in found.findings))
         self.all_button.setText(f"All {len(self.clusters):,} as a selection")
         self.all_button.setVisible(len(self.clusters) > 1)
-        whole = found.count if isinstance(found, Findings) else None
-        self.count.setText(f"{len(findings):,} of {whole:,} matches" if whole is not None and whole > len(findings) else "")
+        whole, shown = found.count, len(found.findings)
+        self.count.setText(f"{shown:,} of {whole:,} matches" if whole is not None and whole > shown else "")
         self.count.setVisible(bool(self.count.text()))
-        self._pages.setCurrentIndex(0 if findings else 1)
+        self._pages.setCurrentIndex(0 if shown else 1)
         self.step(1)
 
     def step(self, by: int) -> None:

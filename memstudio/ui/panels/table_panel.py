@@ -8,7 +8,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QPushButton, QStackedLayout, QTableView, QVBoxLayout, QWidget
 
 from memstudio.bank.values import ClusterId, Overlay
-from memstudio.ui.finding import Findings
+from memstudio.session.findings import Findings
 from memstudio.ui.models.clusters_columns import Column
 from memstudio.ui.models.clusters_model import ClustersModel
 from memstudio.ui.models.clusters_sheet import Sheet, write_sheet
@@ -19,7 +19,7 @@ from memstudio.ui.panels.table_delegate import TableDelegate
 from memstudio.ui.panels.table_filter import TableFilter
 from memstudio.ui.selection import Chosen
 from memstudio.ui.shades import Shades
-from memstudio.ui.snapshots import BankView, Found, NodeView
+from memstudio.ui.snapshots import BankView, NodeView
 from memstudio.ui.theme import Theme
 
 ROW_HEIGHT = 23
@@ -194,12 +194,9 @@ class TablePanel(QWidget):
             self.view.scrollTo(self.model.index(at, Column.CLUSTER))
         self._count()
 
-    def show_found(self, found: Found | Findings) -> None:
+    def show_found(self, found: Findings) -> None:
         """What the search gave for the text of the filter, by labels and terms; an answer to another text is dropped."""
-        if isinstance(found, Findings):
-            clusters = frozenset(one.cluster for one in found.findings if one.kind in ("label", "term", "cluster"))
-        else:
-            clusters = frozenset(cluster for cluster, _ in found.clusters)
+        clusters = frozenset(one.cluster for one in found.findings if one.kind in ("label", "term", "cluster"))
         if self.filter.take_found(found.text, clusters):
             self.note.setText(f"Labels and terms as the search lists them: {len(clusters):,} found" if clusters else "")
             self.note.setVisible(bool(clusters))

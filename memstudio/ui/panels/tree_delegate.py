@@ -140,7 +140,7 @@ def state_icon(state: BlockState | None, hidden: bool, muted: bool, tone: Tone) 
 
 def _collapsed(option: QStyleOptionViewItem, index: AnyIndex) -> bool:
     """Whether what lies beneath is folded away."""
-    return isinstance(option.widget, QTreeView) and not option.widget.isExpanded(index.siblingAtColumn(0))
+    return isinstance(option.widget, QTreeView) and not option.widget.isExpanded(index.sibling(index.row(), 0))
 
 
 def _pruned(state: BlockState | None) -> bool:

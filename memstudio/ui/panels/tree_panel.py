@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QStackedLayout, QTreeView, QVBoxLayout, QWidget
 
 from memstudio.bank.values import ClusterId, Overlay
-from memstudio.ui.finding import Findings
+from memstudio.session.findings import Findings
 from memstudio.ui.models.row_selection import RowSelection, command_for
 from memstudio.ui.models.tree_model import Column, TreeModel
 from memstudio.ui.panels.parts import EmptyState, pages
@@ -16,7 +16,7 @@ from memstudio.ui.panels.shade_box import ShadeBox
 from memstudio.ui.panels.tree_delegate import TreeDelegate
 from memstudio.ui.selection import Chosen, choose
 from memstudio.ui.shades import Shades
-from memstudio.ui.snapshots import BankView, Found, NodeView
+from memstudio.ui.snapshots import BankView, NodeView
 from memstudio.ui.theme import Theme
 
 TYPING_PAUSE_MS = 150
@@ -170,7 +170,7 @@ class TreePanel(QWidget):
                 self.selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
         self.view.viewport().update()
 
-    def show_found(self, found: Found | Findings) -> None:
+    def show_found(self, found: Findings) -> None:
         """Answers of a search; a stale one is dropped."""
         if found.text != self.search.text().strip():
             return

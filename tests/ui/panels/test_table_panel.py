@@ -11,13 +11,13 @@ from PySide6.QtTest import QAbstractItemModelTester, QTest
 from pytestqt.qtbot import QtBot
 
 from memstudio.bank.values import PRUNED, ClusterId
-from memstudio.ui.finding import Finding, Findings
+from memstudio.session.findings import Finding, Findings
 from memstudio.ui.models.clusters_columns import FIGURES, Column
 from memstudio.ui.models.roles import SelectedRole
 from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.selection import Chosen, choose
 from memstudio.ui.shades import Shades
-from memstudio.ui.snapshots import BankView, Found, LevelView, NodeView
+from memstudio.ui.snapshots import BankView, LevelView, NodeView
 from memstudio.ui.theme import Theme
 
 CTRL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.NoModifier
@@ -186,13 +186,13 @@ def test_a_text_is_an_id_at_once_and_a_label_when_the_search_has_answered(panel:
     assert shown(panel, 3) == ["3/40", "3/400", "3/401"]
     say(panel, qtbot, "gold")
     assert panel.model.filter.text == "3/40"  # until the answer is here
-    panel.show_found(Found("silver", ((ClusterId(1, 1), "silver"),)))
+    panel.show_found(Findings("silver", (Finding("label", ClusterId(1, 1), "silver"),)))
     assert panel.model.filter.text == "3/40"
     panel.show_found(Findings("gold", (Finding("label", ClusterId(4, 7), "gold"), Finding("document", ClusterId(4, 8), "gold"))))
     assert shown(panel) == ["4/7"]
     assert "1 found" in panel.note.text()
     say(panel, qtbot, "lead")
-    panel.show_found(Found("lead", ()))
+    panel.show_found(Findings("lead", ()))
     assert panel.count.text() == f"0 of {ALL:,} clusters · 0 selected"
     assert not panel.view.isVisibleTo(panel)
     panel.filter.reset()

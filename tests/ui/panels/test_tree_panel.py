@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from memstudio.bank.values import PRUNED, ClusterId
-from memstudio.ui.finding import Finding, Findings
+from memstudio.session.findings import Finding, Findings
 from memstudio.ui.models.roles import SelectedRole
 from memstudio.ui.models.tree_model import Column
 from memstudio.ui.panels.parts import EmptyState
@@ -17,7 +17,6 @@ from memstudio.ui.panels.shade_box import ShadeBox
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.selection import Chosen, choose
 from memstudio.ui.shades import Shades
-from memstudio.ui.snapshots import Found
 from memstudio.ui.theme import Theme
 from tests.ui.fabricated import bank_view
 
@@ -188,16 +187,16 @@ def test_all_that_was_found_becomes_one_selection(panel: TreePanel, chosen: list
     assert not panel.results.isVisibleTo(panel)
 
 
-def test_the_plain_answer_of_a_search_needs_no_headings_and_escape_goes_back(panel: TreePanel) -> None:
+def test_what_is_found_stands_under_its_heading_and_escape_goes_back(panel: TreePanel) -> None:
     panel.search.setFocus()
     panel.search.setText("gold")
-    panel.show_found(Found("gold", ((ClusterId(2, 5), "gold coins"),)))
-    assert panel.results.count() == 1
+    panel.show_found(Findings("gold", (Finding("label", ClusterId(2, 5), "gold coins"),)))
+    assert panel.results.count() == 2
     assert not panel.found.all_button.isVisibleTo(panel)
     QTest.keyClick(panel.search, Qt.Key.Key_Escape)
     assert panel.view.isVisibleTo(panel)
     panel.search.setText("lead")
-    panel.show_found(Found("lead", ()))
+    panel.show_found(Findings("lead", ()))
     assert not panel.results.isVisibleTo(panel)
 
 
