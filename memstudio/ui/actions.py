@@ -362,6 +362,14 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("theme_dark", "&Dark", "View", lambda d: d.choose_theme("dark"), "Light on dark", checked=lambda n: n.theme == "dark", group=1),
     Action("reset_layout", "&Reset layout", "View", lambda d: d.reset_layout(), "Put every dock back to its place", (), "layout", group=2),
+    Action(
+        "palette",
+        "&Find a command…",
+        "Help",
+        lambda d: d.show_palette(),
+        "Every command by a few letters of its name",
+        ("Ctrl+Shift+P",),
+    ),
     Action("log", "&Log…", "Help", lambda d: d.show_log(), "Show the errors of this session"),
     Action("about", "&About memstudio", "Help", lambda d: d.show_about(), "What this is, and its licence", (), "about", group=1),
 )

@@ -22,6 +22,7 @@ from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.icicle_panel import IciclePanel
 from memstudio.ui.panels.pair_panel import PairPanel
+from memstudio.ui.panels.palette import Palette
 from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.scan_panel import ScanPanel
@@ -69,6 +70,7 @@ class MainWindow(WindowDesk):
         self.measuring = Measuring(bridge, self)
         self.measuring.on = preferences.measure_edits
         self.actions_ = ActionSet(self, self)
+        self.palette_ = Palette(self.theme, self)
         self._build_menus()
         self._build_docks()
         self._connect()

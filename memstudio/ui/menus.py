@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar
 from memstudio.ui.actions import ACTIONS, MENUS
 from memstudio.ui.command import Desk
 from memstudio.ui.icons import icon
+from memstudio.ui.panels.palette import Entry
+from memstudio.ui.reasons import why_not
 from memstudio.ui.snapshots import Situation
 from memstudio.ui.theme import Tone
 
@@ -21,6 +23,7 @@ class ActionSet:
     def __init__(self, window: QMainWindow, desk: Desk) -> None:
         self.by_key: dict[str, QAction] = {}
         self.menus: dict[str, QMenu] = {}
+        self.now = Situation()
         for each in ACTIONS:
             made = QAction(each.text, window)
             made.setObjectName(each.key)
@@ -72,11 +75,30 @@ class ActionSet:
 
     def refresh(self, now: Situation) -> None:
         """Enable and check by the situation."""
+        self.now = now
         for each in ACTIONS:
             made = self.by_key[each.key]
-            made.setEnabled(each.enabled(now))
+            reason = why_not(each, now)
+            made.setEnabled(not reason)
+            made.setToolTip(f"{each.tooltip}\n{reason}" if reason else each.tooltip)
             if each.checked is not None:
                 made.setChecked(each.checked(now))
+
+    def entries(self, now: Situation) -> list[Entry]:
+        """Every command as a line of the palette."""
+        return [
+            Entry(
+                each.key,
+                each.text.replace("&", ""),
+                each.menu,
+                each.tip,
+                each.shortcuts[0] if each.shortcuts else "",
+                why_not(each, now),
+                self.by_key[each.key].trigger,
+            )
+            for each in ACTIONS
+            if each.key != "palette"
+        ]
 
     def retone(self, tone: Tone) -> None:
         """Icons in the colours of another theme."""

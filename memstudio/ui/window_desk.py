@@ -14,7 +14,9 @@ from memstudio.ui.dialogs import AboutDialog, LogDialog
 from memstudio.ui.docks import place_docks
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.measuring import Measuring
+from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
+from memstudio.ui.panels.palette import Entry, Palette
 from memstudio.ui.panels.scan_panel import ScanPanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.revision_studio import RevisionStudio, show_dock
@@ -40,6 +42,8 @@ class WindowDesk(QMainWindow):
     scans: ScanStudio
     scan: ScanPanel
     measuring: Measuring
+    actions_: ActionSet
+    palette_: Palette
     theme: Theme
     log: LogDialog
     wish: Wish | None
@@ -236,6 +240,13 @@ class WindowDesk(QMainWindow):
     def show_log(self) -> None:
         self.log.show()
         self.log.raise_()
+
+    def show_palette(self) -> None:
+        recent = [
+            Entry(f"open {path}", f"Open {Path(path).name}", path, path, "", "", lambda path=path: self.open_path(path))  # type: ignore[misc]
+            for path in self._preferences.recent
+        ]
+        self.palette_.open_on([*self.actions_.entries(self.actions_.now), *recent])
 
     def selected(self) -> ClusterId:
         cluster = self.selected_or_none()

@@ -12,6 +12,7 @@ from memstudio.ui.actions import ACTIONS, MENUS, action
 from memstudio.ui.command import Action
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.menus import TOOLBAR_GROUPS
+from memstudio.ui.reasons import why_not
 from memstudio.ui.snapshots import Situation
 from tests.ui.fabricated import revision
 
@@ -102,6 +103,6 @@ def test_every_action_is_in_the_windows_menus_with_its_tooltip(window: MainWindo
     for one in ACTIONS:
         made = window.actions_.by_key[one.key]
         assert made in shown
-        assert made.toolTip() == one.tooltip
+        assert made.toolTip() == "\n".join(filter(None, (one.tooltip, why_not(one, window.studio.situation))))
         assert [key.toString() for key in made.shortcuts()] == [QKeySequence(text).toString() for text in one.shortcuts]
         assert made.isEnabled() == one.enabled(window.studio.situation)

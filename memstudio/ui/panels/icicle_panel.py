@@ -131,7 +131,7 @@ class IciclePanel(QWidget):
         else:
             low = f"−{shades.bound:.3g}" if shades.signed else "0"
             self.legend.show_scale(shades.table(self._theme.tone.dark), low, f"{shades.bound:.3g}", self._theme.tone)
-            total = sum(self._sizes)
+            total = sum(int((level.documents > 0).sum()) for level in self._bank.levels) if self._bank is not None else 0
             self.read.setText(f"{shades.title} ({shades.kind}) · {shades.measured:,} of {total:,} measured")
             self.read.setToolTip(plain_tip(shades.unit))
         self.plot.update()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from memstudio.bank.values import ClusterId
@@ -15,7 +15,7 @@ from memstudio.ui.selection import Chosen
 from memstudio.ui.shades import Shades
 from memstudio.ui.theme import Tone
 
-LABELLED_PX, BORDERED_PX = 40, 3
+LABELLED_PX, BORDERED_PX, NARROW_PX = 40, 3, 8
 ZOOM = 1.25
 DEEPEST = 1e-9
 _KEYS = Qt.Key
@@ -125,6 +125,10 @@ class IciclePlot(QWidget):
             for level in range(1, layout.levels + 1)
             for index in wide(layout.starts[level - 1], layout.ends[level - 1], self.left, self.right, least)
         )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.ranged.emit()
 
     # Drawing
 
@@ -262,8 +266,9 @@ class IciclePlot(QWidget):
         row = self.row(cluster.level)
         painter.setPen(pen)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        x0, x1 = max(-4.0, x0), min(self.width() + 4.0, max(x1, x0 + 3))
-        painter.drawRect(QRectF(x0 + 0.8, row.top() + 0.8, x1 - x0 - 1.6, row.height() - 2.6))
+        inset = 0.8 if x1 - x0 > NARROW_PX else -1.6  # a narrow cell is framed from outside, so that its colour stays to be seen
+        x0, x1 = max(-4.0, x0 + inset), min(self.width() + 4.0, max(x1, x0 + 1) - inset)
+        painter.drawRect(QRectF(x0, row.top() + 0.8, x1 - x0, row.height() - 2.6))
 
     # What the user does
 
