@@ -52,13 +52,20 @@ class RowStream:
     rows: "Callable[[], Iterator[Tensor]]"
 
 
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """`count` rows of zeros that take no room on a disk that knows sparse files: for measuring what does not depend on the numbers."""
+
+    count: int
+
+
 def write_bank(
     folder: Path,
     fields: Mapping[str, object],
     *,
     centroids: Sequence[NDArray[np.float32]],
     documents: Sequence[NDArray[np.int64]],
-    blocks: "Sequence[Tensor | RowStream | None]",
+    blocks: "Sequence[Tensor | RowStream | Hole | None]",
     kept: Sequence[NDArray[np.int64] | None] | None = None,
     anchor: Path | None = None,
     clusters: ClusterTexts | None = None,
@@ -139,7 +146,7 @@ def _shaped(array: NDArray[np.generic], dtype: np.dtype[np.generic], shape: tupl
 
 
 def _write_blocks(
-    folder: Path, manifest: Manifest, blocks: "Sequence[Tensor | RowStream | None]", kept: Sequence[NDArray[np.int64] | None] | None
+    folder: Path, manifest: Manifest, blocks: "Sequence[Tensor | RowStream | Hole | None]", kept: Sequence[NDArray[np.int64] | None] | None
 ) -> None:
     from safetensors.torch import save_file
 
@@ -151,10 +158,10 @@ def _write_blocks(
         if not n:
             continue
         count = manifest.levels[level - 1].clusters + manifest.generic if ids is None else len(ids)
-        if isinstance(rows, RowStream):
+        if isinstance(rows, RowStream | Hole):
             if ids is not None or rows.count != count or manifest.quantised:
                 raise ValueError(f"level {level}: {rows.count} rows, one after the other, for {count} of {manifest.dtype}")
-            _stream(folder / blocks_file(level), rows, n, FLOAT_DTYPES[manifest.dtype])
+            _write_rows(folder / blocks_file(level), rows, n, FLOAT_DTYPES[manifest.dtype])
             continue
         if rows is None or tuple(rows.shape) != (count, n):
             raise ValueError(f"level {level}: rows {None if rows is None else list(rows.shape)}, the manifest asks for {[count, n]}")
@@ -168,8 +175,8 @@ def _write_blocks(
         save_file(tensors, folder / blocks_file(level))
 
 
-def _stream(path: Path, stream: RowStream, n: int, dtype: "torch.dtype") -> None:
-    """A safetensors file of one tensor "blocks" [count, n], written a row at a time."""
+def _write_rows(path: Path, stream: RowStream | Hole, n: int, dtype: "torch.dtype") -> None:
+    """A safetensors file of one tensor "blocks" [count, n], written a row at a time, or not at all."""
     size = stream.count * n * dtype.itemsize
     names = {"torch.bfloat16": "BF16", "torch.float16": "F16", "torch.float32": "F32"}
     header = json.dumps({"blocks": {"dtype": names[str(dtype)], "shape": [stream.count, n], "data_offsets": [0, size]}}).encode()
@@ -177,6 +184,9 @@ def _stream(path: Path, stream: RowStream, n: int, dtype: "torch.dtype") -> None
     written = 0
     with path.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
+        if isinstance(stream, Hole):
+            file.truncate(8 + len(header) + size)
+            return
         for row in stream.rows():
             if tuple(row.shape) != (n,):
                 raise ValueError(f"{path}: row {written} is {list(row.shape)}, the manifest asks for {[n]}")

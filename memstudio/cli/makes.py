@@ -148,12 +148,10 @@ def _numbers(flag: str, text: str) -> list[int]:
 
 
 def _download(anchor: str) -> None:
-    from memstudio.bank.hub import cached_snapshot
     from memstudio.builder.recipe import is_hub_id
-    from memstudio.builder.source import download, fetch
+    from memstudio.builder.source import download, fetch, is_cached
 
-    repo, _, revision = anchor.partition("@")
-    if not is_hub_id(anchor) or cached_snapshot(f"{repo}@{revision or 'main'}") is not None:
+    if not is_hub_id(anchor) or is_cached(anchor):
         return
     files = download(anchor)
     show.note(f"{anchor}: {len(files)} files, {show.size(sum(size for _, size in files))} to fetch")

@@ -23,7 +23,7 @@ _PROTOCOL = {
     "reliability": "the edited prompts and the phrasings that the editor saw, answered as wanted",
     "generalization": "phrasings withheld from the editor and answered rightly before, answered as wanted",
     "generalization_reached": "those of them that fetch a written block",
-    "locality": "prompts of other facts that fetch a changed block, answered as before",
+    "locality": "other prompts that fetch a changed block, answered as before",
     "portability": "prompts that should follow from the edit, answered so",
     "outside_identical": "prompts that fetch no changed block, logits bit-identical on the reference path",
 }

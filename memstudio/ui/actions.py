@@ -238,6 +238,17 @@ ACTIONS: tuple[Action, ...] = (
         context=True,
     ),
     Action(
+        "add_documents",
+        "Add &documents…",
+        "Edit",
+        lambda d: d.add_documents(),
+        "Teach your own notes to the blocks that they reach, as a revision",
+        ("Ctrl+Shift+A",),
+        None,
+        lambda n: n.bank,
+        group=1,
+    ),
+    Action(
         "find",
         "&Find cluster",
         "Edit",

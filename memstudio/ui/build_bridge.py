@@ -84,7 +84,7 @@ class BuildBridge(QObject):
         def work(job: Job) -> Message | None:
             model = not wish.model or self._seen(number, "model", lambda: build_errands.look_at_model(number, wish.model))
             job.breathe()
-            place = not wish.out or self._seen(number, "place", lambda: build_errands.look_at_place(number, wish.out))
+            place = not wish.out or self._seen(number, "place", lambda: build_errands.look_at_place(number, wish))
             if not (wish.complete and model and place):
                 return None
             return build_errands.estimated(number, wish, job, self.device, self.encoder)

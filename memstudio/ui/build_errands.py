@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from memstudio.jobs import Job
 
 _BANK = "bank.json"
+_THERE = "This bank is there already. Open it, or Build makes it anew from the documents as they are now."
+_THERE_KEPT = "This bank is there already. Open it, or Build does again what has changed since, nothing otherwise."
 
 
 def is_model_folder(path: str | Path) -> bool:
@@ -45,16 +47,17 @@ def look_at_model(number: int, model: str) -> ModelView:
     return ModelView(number, f"{found.architecture}, {shape}{', chat template' if found.chat else ''}")
 
 
-def look_at_place(number: int, out: str) -> PlaceView:
-    """What the bank's folder holds.
+def look_at_place(number: int, wish: BuildWish) -> PlaceView:
+    """What the bank's folder holds. A bank of the same recipe is no hindrance: a build goes over it again and finds it done.
 
     Raises:
         UserError: a bank is to be written there, and something else is in the way.
     """
-    place = Path(out)
+    out, place = wish.out, Path(wish.out)
     begun = place.name != "" and place.with_name(f"{place.name}.build").is_dir()
     if (place / _BANK).exists():
-        raise UserError(f"{out}: holds a bank already; choose another folder, or open that one")
+        _refuse_another(wish)
+        return PlaceView(number, _THERE_KEPT if begun else _THERE, resumes=begun, made=place)
     if place.exists() and not place.is_dir():
         raise UserError(f"{out}: is a file; name a folder that is empty or not there yet")
     if place.is_dir() and not begun and any(place.iterdir()):
@@ -63,6 +66,21 @@ def look_at_place(number: int, out: str) -> PlaceView:
     if not beside.is_dir() or not os.access(beside, os.W_OK):
         raise UserError(f"{out}: nothing can be written in {beside}; choose another place")
     return PlaceView(number, "A build was begun here; Build goes on with it." if begun else "", begun)
+
+
+def _refuse_another(wish: BuildWish) -> None:
+    """Go on only where the bank in the folder was built from the wish's recipe.
+
+    Raises:
+        UserError: it is another one.
+    """
+    from memstudio.bank.manifest import load_manifest
+
+    if not wish.complete:
+        raise UserError(f"{wish.out}: holds a bank already; choose another folder, or open that one")
+    found = load_manifest(Path(wish.out))
+    if {name: value for name, value in found.recipe.items() if name != "perplexity"} != recipe_of(wish).as_json():
+        raise UserError(f"{wish.out}: holds another bank already ({found.name!r}); choose another folder, or open that one")
 
 
 def recipe_of(wish: BuildWish) -> Recipe:
@@ -125,7 +143,7 @@ def built(number: int, wish: BuildWish, job: Job, log: Callable[[str], None], de
     """
     from memstudio.builder.build import build
 
-    look_at_place(number, wish.out)
+    look_at_place(number, wish)
     made = build(recipe_of(wish), Path(wish.out), job=job, log=log, device=device, encoder=encoder)
     levels = " · ".join(f"{int(str(level['clusters'])):,}" for level in made.levels)
     return BankBuilt(number, made.path, f"{levels} clusters")

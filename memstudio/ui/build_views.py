@@ -51,11 +51,12 @@ class ModelView:
 
 @dataclass(frozen=True, slots=True)
 class PlaceView:
-    """What the bank's folder holds now, in a line ("" is nothing); resumes: a build was begun there."""
+    """What the bank's folder holds now, in a line ("" is nothing); resumes: a build was begun there; made: the bank is there already."""
 
     number: int
     line: str
     resumes: bool = False
+    made: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,9 @@ class DockTitle(QWidget):
         self._close.setIconSize(QSize(12, 12))
         self._close.setToolTip("Close this dock; the View menu brings it back")
         self._close.clicked.connect(dock.close)
-        inside = row(label(dock.windowTitle(), "dock-title"), 1, self._close)
+        title = label(dock.windowTitle(), "dock-title")
+        dock.windowTitleChanged.connect(title.setText)
+        inside = row(title, 1, self._close)
         inside.setContentsMargins(8, 3, 4, 3)
         self.setLayout(inside)
 

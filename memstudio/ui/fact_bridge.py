@@ -139,8 +139,8 @@ class FactBridge(QObject):
     # The panel
 
     def list_own(self) -> None:
-        """The bank's own facts; `listed` follows."""
-        self._bridge.errand("Facts", lambda session, _: fact_errands.own_facts(session))
+        """The bank's own facts, or its probes; `listed` follows."""
+        self._bridge.errand("Facts and probes", lambda session, _: fact_errands.own_facts(session))
 
     def read(self, file: Path) -> None:
         """A fact file; `listed` follows."""
@@ -149,7 +149,7 @@ class FactBridge(QObject):
     def score(self, view: FactsView | FactsScored, memory: Memory) -> None:
         """Score a list at the head; `scored` follows."""
         self._scoring = self._bridge.errand(
-            "Scoring the facts", lambda session, job: fact_errands.score(session, view, memory, job), shown=True, owner=SCORING
+            f"Scoring the {view.noun}s", lambda session, job: fact_errands.score(session, view, memory, job), shown=True, owner=SCORING
         )
 
     def stop_scoring(self) -> None:

@@ -19,6 +19,7 @@ from memstudio.ui.fact_views import (
     FactsView,
     FactWish,
     Located,
+    Noun,
     PhrasingView,
     Preview,
     RequestView,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from memstudio.jobs import Job
     from memstudio.session import Session
 
-OWN = "the bank's facts"
+OWN = "the bank's own"
+"""The source of the list that a bank brings: its facts, or its probes where it has none."""
 MEMORIES: dict[Memory, str] = {"fetched": "fetched blocks", "generic": "generic blocks", "none": "no memory"}
 
 
@@ -55,9 +57,7 @@ def request_of(session: Session, ask: FactAsk, job: Job) -> RequestView:
     shown = tuple(dataclasses.replace(each, route=path.get(each.text.strip(), ())) for each in listed)
     on_routes = sorted({cluster for route in found.routes for cluster in route})
     writable = tuple(cluster for cluster in on_routes if has_own_block(session.bank, session.overlay, cluster))
-    return RequestView(
-        ask.number, found.fact, found.answer, found.routes[0], shown, found.reached, found.shared, writable, found.held
-    )
+    return RequestView(ask.number, found.fact, found.answer, found.routes[0], shown, found.reached, found.shared, writable, found.held)
 
 
 def batch_of(session: Session, number: int, facts: tuple[Fact, ...], job: Job) -> BatchView:
@@ -126,7 +126,7 @@ def apply_plan(session: Session, plan: Plan, reason: str) -> int:
 
 
 def own_facts(session: Session) -> FactsView:
-    """The bank's own facts with the routes that it ships; nothing is asked and no encoder needed."""
+    """The bank's own facts, or its probes, with the routes that it ships; nothing is asked and no encoder needed."""
     from memstudio.facts.routes import read_routes
 
     facts = session.facts()
@@ -166,7 +166,7 @@ def score(session: Session, view: FactsView | FactsScored, memory: Memory, job: 
         by_fact[each.fact].append(each)
     rows = tuple(_scored_row(row, by_fact.get(row.fact.id, [])) for row in view.rows)
     share = share_text(_trained(scores))
-    return FactsScored(view.source, rows, memory, scores.revision, share, score_line(scores, share))
+    return FactsScored(view.source, rows, memory, scores.revision, share, score_line(scores, share, view.noun))
 
 
 def _scored_row(row: FactRow, answered: Sequence[Scored]) -> FactRow:
@@ -198,15 +198,15 @@ def share_text(found: Proportion) -> str:
     return f"{100 * found.share:.1f} % right, 95% {100 * found.low:.1f}–{100 * found.high:.1f}, n {found.n:,}"
 
 
-def score_line(scores: Scores, share: str) -> str:
+def score_line(scores: Scores, share: str, noun: Noun = "fact") -> str:
     """What was scored, under what, in one line."""
     parts = [f"{kind} {100 * value:.1f} %" for kind, value in scores.by_kind.items() if value is not None]
     if scores.held_out_learned is not None:
         parts.append(f"held-out phrasings {100 * scores.held_out_learned:.1f} %")
     under = "" if scores.memory == "fetched" else f", {MEMORIES[scores.memory]}"
     return (
-        f"Facts at revision {scores.revision}{under}: {share} ({', '.join(parts)}; "
-        f"{counted(scores.count, 'fact')} in {scores.seconds:.0f} s)"
+        f"{noun.capitalize()}s at revision {scores.revision}{under}: {share} ({', '.join(parts)}; "
+        f"{counted(scores.count, noun)} in {scores.seconds:.0f} s)"
     )
 
 

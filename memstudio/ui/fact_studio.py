@@ -86,7 +86,7 @@ class FactStudio(QObject):
         if view is not None and view.rows:
             self.bridge.score(view, memory)
         else:
-            self._studio.panels.status.say("There are no facts to score: import a fact file first.", kind="notice")
+            self._studio.panels.status.say("This bank brings neither facts nor probes to score: import a fact file first.", kind="notice")
 
     def pick(self, row: FactRow) -> None:
         """Go to a fact's block, its prompt in the box."""
@@ -121,7 +121,7 @@ class FactStudio(QObject):
         self.panel.show_facts(view)
         if view.file is not None:
             skipped = f", {counted(view.skipped_count, 'record')} skipped" if view.skipped_count else ""
-            self._studio.panels.status.say(f"{view.file.name}: {counted(len(view.rows), 'fact')}{skipped}.")
+            self._studio.panels.status.say(f"{view.file.name}: {counted(len(view.rows), view.noun)}{skipped}.")
         self.changed.emit()
 
     def _scored(self, scored: FactsScored) -> None:

@@ -1,6 +1,6 @@
 """What crosses between the worker and the window about facts: a request, its preview, a list of facts with scores. All frozen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,13 @@ Clusters = tuple[ClusterId, ...]
 Verb = Literal["update", "erase"]
 Where = Literal["reached", "shared", "path"]
 State = Literal["right", "wrong", "not scored"]
+Noun = Literal["fact", "probe"]
+
+
+def noun_of(facts: Iterable[Fact]) -> Noun:
+    """What a list holds: a bank built from documents has probes where another has facts; an empty list holds facts."""
+    kinds = {fact.kind for fact in facts}
+    return "probe" if kinds == {"probe"} else "fact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,11 @@ class FactsView:
     skipped: tuple[str, ...] = ()
     skipped_count: int = 0
 
+    @property
+    def noun(self) -> Noun:
+        """What the list holds."""
+        return noun_of(row.fact for row in self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class FactsScored:
@@ -151,6 +163,11 @@ class FactsScored:
     revision: int
     share: str
     line: str
+
+    @property
+    def noun(self) -> Noun:
+        """What the list holds."""
+        return noun_of(row.fact for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)

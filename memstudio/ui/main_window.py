@@ -12,6 +12,7 @@ from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.dialogs import AboutDialog, LogDialog
 from memstudio.ui.docks import DockTitle, make_docks, place_docks
 from memstudio.ui.fact_studio import FactStudio
+from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
@@ -65,6 +66,7 @@ class MainWindow(WindowDesk):
         self.facts = FactStudio(self.studio, self.panels.facts, self.theme, self)
         self.revisions = RevisionStudio(self.studio, self.compare, self.pair, self.theme, self)
         self.builds = BuildStudio(self.studio, self)
+        self.learns = LearnStudio(self.studio, self.theme, self)
         self.scans = ScanStudio(bridge, self.scan, self)
         self.views = ViewStudio(self.studio, self)
         self.measuring = Measuring(bridge, self)
@@ -147,6 +149,7 @@ class MainWindow(WindowDesk):
     def _connect(self) -> None:
         studio, panels, actions = self.studio, self.panels, self.actions_.by_key
         studio.changed.connect(self._refresh)
+        panels.facts.windowTitleChanged.connect(self.docks["facts"].setWindowTitle)
         studio.opened.connect(self._opened)
         studio.crashed.connect(self._crashed)
         self.facts.changed.connect(self._refresh)

@@ -17,6 +17,7 @@ from memstudio.history.values import Revision
 from memstudio.session.findings import Findings
 from memstudio.ui.build_views import BuildMessage
 from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
+from memstudio.ui.learn_views import LearnMessage
 from memstudio.ui.revision_views import (
     Compared,
     CompareRested,
@@ -271,6 +272,7 @@ Message = (
     | Crashed
     | BuildMessage
     | ScanMessage
+    | LearnMessage
 )
 
 

@@ -13,6 +13,7 @@ from memstudio.ui.choosing import choose_file, choose_folder, choose_new
 from memstudio.ui.dialogs import AboutDialog, LogDialog
 from memstudio.ui.docks import place_docks
 from memstudio.ui.fact_studio import FactStudio
+from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
@@ -39,6 +40,7 @@ class WindowDesk(QMainWindow):
     facts: FactStudio
     revisions: RevisionStudio
     builds: BuildStudio
+    learns: LearnStudio
     scans: ScanStudio
     scan: ScanPanel
     measuring: Measuring
@@ -61,6 +63,9 @@ class WindowDesk(QMainWindow):
 
     def build_bank(self) -> None:
         self.builds.open()
+
+    def add_documents(self) -> None:
+        self.learns.open()
 
     def open_demo(self) -> None:
         """The bundled bank."""

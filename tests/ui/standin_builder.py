@@ -1,5 +1,6 @@
 """What the tests of the build dialog share: a stand-in for estimate and build, and the ways to fill the dialog and to wait for it."""
 
+import json
 import shutil
 import threading
 from collections.abc import Callable
@@ -69,7 +70,7 @@ class Builder:
         log("a line of the log")
         Path(f"{out}.build").mkdir(exist_ok=True)
         self._go_on(job, "training 1 of 2")
-        shutil.copytree(self.bank, out)
+        shutil.copytree(self.bank, out, dirs_exist_ok=True)
         return Built(out, [{"level": 1, "clusters": 4, "width": 3}, {"level": 2, "clusters": 16, "width": 3}], [1.0], 2.0)
 
     def _go_on(self, job: Job, title: str) -> None:
@@ -81,6 +82,13 @@ class Builder:
             job.progress(min(done, 3), 4)
             if self.held.wait(0.01):
                 return
+
+
+def bank_of(recipe: Recipe, tiny_bank: Path, out: Path) -> None:
+    """A finished bank that says it was built from a recipe."""
+    shutil.copytree(tiny_bank, out)
+    said = json.loads((out / "bank.json").read_text())
+    (out / "bank.json").write_text(json.dumps({**said, "recipe": {**recipe.as_json(), "perplexity": {"none": 9.0}}}))
 
 
 def looked(qtbot: QtBot, window: MainWindow, what: Callable[[], object]) -> None:

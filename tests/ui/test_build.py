@@ -18,7 +18,6 @@ from pytestqt.qtbot import QtBot
 from memstudio.anchor.router import find_encoder
 from memstudio.builder.keys import RETRIEVER
 from memstudio.builder.recipe import Recipe
-from memstudio.cli import main
 from memstudio.errors import UserError
 from memstudio.ui.build_errands import is_model_folder
 from memstudio.ui.build_views import BuildWish
@@ -26,7 +25,7 @@ from memstudio.ui.main_window import MainWindow
 from memstudio.ui.panels.build_dialog import BuildDialog
 from tests.tiny import make_anchor
 from tests.ui.conftest import PATIENCE_MS
-from tests.ui.standin_builder import NOTE, Builder, dropped, estimated, looked, texts
+from tests.ui.standin_builder import NOTE, Builder, bank_of, dropped, estimated, looked, texts
 
 Act = Callable[[Callable[[], object]], None]
 
@@ -86,31 +85,6 @@ def test_a_bank_is_still_opened_as_a_bank(window: MainWindow, dialog: BuildDialo
     settle(lambda: window.open_path(str(tiny_bank)))
     assert window.studio.bank is not None
     assert not dialog.isVisible()
-
-
-def test_a_folder_is_a_models_only_with_configuration_and_weights_and_no_bank(model: Path, tmp_path: Path) -> None:
-    assert is_model_folder(model)
-    assert not is_model_folder(tmp_path)
-    (model / "bank.json").write_text("{}")
-    assert not is_model_folder(model)
-    assert not is_model_folder(model / "config.json")
-    assert not is_model_folder(tmp_path / "absent")
-
-
-@pytest.mark.parametrize("verb", [["open"], []])
-def test_the_shell_opens_the_window_on_a_model_folder(verb: list[str], model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr("memstudio.ui.app.run_window", lambda path, **_: asked.append(path) or 0)
-    assert main([*verb, str(model)]) == 0
-    assert asked == [str(model)]
-
-
-def test_a_picture_of_a_model_folder_says_what_to_do_instead(
-    model: Path, tmp_path: Path, qtbot: QtBot, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["open", str(model), "--screenshot", str(tmp_path / "picture.png")]) == 2
-    assert "memstudio build --anchor" in capsys.readouterr().err
 
 
 # The estimate
@@ -196,6 +170,20 @@ def test_an_estimate_of_earlier_fields_is_not_shown(
     assert dialog.estimate.state.text() == "estimating…"
 
 
+def test_while_it_is_estimated_nothing_asks_for_what_is_there(
+    window: MainWindow, dialog: BuildDialog, builder: Builder, model: Path, documents: Path, qtbot: QtBot
+) -> None:
+    looked(qtbot, window, lambda: (window.build_bank(), dialog.form.model.setText(str(model))))
+    assert "Now add the documents" in dialog.estimate.empty.hint.text()
+    builder.held.clear()
+    dialog.form.documents.add((str(documents),))
+    assert dialog.estimate.empty.title.text() == "Estimating…"
+    assert "Now add" not in texts(dialog.estimate)
+    assert "in some seconds" in texts(dialog.estimate)
+    qtbot.waitUntil(lambda: "reading the documents" in texts(dialog.estimate), timeout=PATIENCE_MS)
+    looked(qtbot, window, lambda: (builder.held.set(), dialog.form.more.seed.setValue(1)))
+
+
 def test_many_changes_make_one_estimate_half_a_second_after_the_last(window: MainWindow, builder: Builder, qtbot: QtBot) -> None:
     dialog = window.builds.dialog
     window.build_bank()
@@ -271,6 +259,31 @@ def test_the_banks_folder_is_proposed_beside_the_documents_until_one_is_given(
     form.place.editingFinished.emit()
     assert form.place.text() == str(tmp_path / "small-bank")
     dialog._pause.stop()
+
+
+def test_a_finished_bank_of_the_same_recipe_is_opened_or_built_over(
+    window: MainWindow, dialog: BuildDialog, builder: Builder, model: Path, documents: Path, tiny_bank: Path, qtbot: QtBot, settle: Act
+) -> None:
+    out = documents.parent / "small-bank"
+    bank_of(Recipe(anchor=str(model), corpus=[str(documents)]), tiny_bank, out)
+    estimated(qtbot, window, model, documents)
+    assert dialog.form.lines["place"].text().startswith("This bank is there already")
+    assert dialog.form.lines["place"].property("kind") == "notice"
+    assert dialog.open_button.isVisible()
+    assert dialog.build_button.isEnabled()
+    with qtbot.waitSignal(window.builds.bridge.build_ended, timeout=PATIENCE_MS):
+        dialog.build_button.click()
+    assert builder.builds == [out]
+    assert dialog.work.stage.text() == "The bank is built"
+    looked(qtbot, window, lambda: dialog.form.more.seed.setValue(1))
+    assert "holds another bank already" in dialog.form.lines["place"].text()
+    assert not dialog.open_button.isVisible()
+    assert not dialog.build_button.isEnabled()
+    bank_of(Recipe(anchor=str(model), corpus=[str(documents)]), tiny_bank, documents.parent / "again")
+    looked(qtbot, window, lambda: (dialog.form.more.seed.setValue(0), dialog.form._take_place(str(documents.parent / "again"))))
+    settle(dialog.open_button.click)
+    assert window.studio.bank is not None
+    assert window.studio.bank.bank.folder == documents.parent / "again"
 
 
 # Building

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,15 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from memstudio.bank.values import ClusterId
+from memstudio.facts.score import total
+from memstudio.facts.values import Fact, Scored
+from memstudio.ui.fact_errands import OWN, rows_of, score_line
+from memstudio.ui.fact_views import FactsView, noun_of
 from memstudio.ui.main_window import MainWindow
+from memstudio.ui.models.facts_model import Column
 from memstudio.ui.panels.fact_dialog import FactDialog
+from memstudio.ui.panels.facts_panel import FactsPanel
+from memstudio.ui.theme import Theme
 from tests.ui.conftest import PATIENCE_MS
 
 Act = Callable[[Callable[[], object]], None]
@@ -188,6 +196,36 @@ def test_the_banks_facts_are_listed_scored_and_lead_to_their_blocks(window_of_fa
     settle(lambda: panel.picked.emit(row))
     assert window.selected() == row.blocks[0]
     assert window.panels.prompt.text.toPlainText() == "The atomic number of iron is"
+
+
+def test_a_bank_of_probes_is_never_said_to_hold_facts(theme: Theme, qtbot: QtBot) -> None:
+    panel = FactsPanel(theme)
+    qtbot.addWidget(panel)
+    assert panel.windowTitle() == "Facts"
+    probe = Fact("d/1", "", "2/3", "The ring of gold is", "red", (), (), (), (), "probe")
+    view = FactsView(OWN, rows_of([probe], {}))
+    panel.show_facts(view)
+    menu = panel.menu_of(view.rows[0])
+    qtbot.addWidget(menu)
+    said = [panel.windowTitle(), panel.memory.toolTip(), panel.change_all_button.toolTip(), panel.own_button.toolTip()]
+    said += [panel.table.accessibleName(), panel.relation.itemText(0), *(each.text() for each in menu.actions())]
+    assert [text for text in said if "fact" in text.casefold()] == []
+    assert panel.windowTitle() == "Probes"
+    assert "Erase this probe…" in said
+    assert panel.table.isColumnHidden(Column.KIND)
+    assert panel.table.isColumnHidden(Column.RELATION)
+    panel.show_facts(FactsView(OWN, rows_of([replace(probe, kind="specific")], {})))
+    assert panel.windowTitle() == "Facts"
+    assert not panel.table.isColumnHidden(Column.KIND)
+
+
+def test_a_score_of_probes_is_told_as_one_of_probes() -> None:
+    probe = Fact("d/1", "", "2/3", "The ring of gold is", "red", (), (), (), (), "probe")
+    row = Scored("d/1", "probe", "prompt", probe.prompt, "red", "red", True, (), True)
+    scores = total([row], memory="fetched", revision=2, agreement={}, seconds=1.0)
+    assert score_line(scores, "100 % right", noun_of([probe])) == "Probes at revision 2: 100 % right (probe 100.0 %; 1 probe in 1 s)"
+    assert noun_of([]) == "fact"
+    assert noun_of([probe, replace(probe, kind="common")]) == "fact"
 
 
 def test_what_changed_since_the_last_scoring_is_marked(window_of_facts: MainWindow, settle: Act) -> None:

@@ -54,6 +54,7 @@ class BuildDialog(QDialog):
         self._look = self._build = 0
         self._estimate: EstimateView | None = None
         self._made: Path | None = None
+        self._there: Path | None = None
         self._resumes = self._cancelled = False
         self.form, self.estimate, self.work = BuildForm(), EstimatePane(), BuildingView()
         self.side = QStackedWidget()
@@ -114,7 +115,7 @@ class BuildDialog(QDialog):
         """A field was, so what was estimated before no longer counts."""
         if self._look:
             self.stopping.emit()
-        self._look, self._estimate, self._made, self._resumes = 0, None, None, False
+        self._look, self._estimate, self._made, self._there, self._resumes = 0, None, None, None, False
         self.line.setText("")
         self.side.setCurrentWidget(self.estimate)
         wish = self.form.readable()
@@ -149,8 +150,9 @@ class BuildDialog(QDialog):
             self.building.emit(self._build, self._estimate.wish, dict(self._estimate.by_stage))
 
     def _open(self) -> None:
-        if self._made is not None:
-            self.open_wanted.emit(str(self._made))
+        found = self._made or self._there
+        if found is not None:
+            self.open_wanted.emit(str(found))
             self.close()
 
     # What comes back of a look
@@ -163,8 +165,9 @@ class BuildDialog(QDialog):
     def show_place(self, view: PlaceView) -> None:
         """What the bank's folder holds."""
         if view.number == self._look:
-            self._resumes = view.resumes
-            self.form.say("place", view.line, "dim")
+            self._resumes, self._there = view.resumes, view.made
+            self.form.say("place", view.line, "notice" if view.made is not None else "dim")
+            self._refresh()
 
     def show_looking(self, looking: Looking) -> None:
         """How far the estimate is."""
@@ -219,7 +222,7 @@ class BuildDialog(QDialog):
     def show_built(self, built: BankBuilt) -> None:
         """The bank is there."""
         if built.number == self._build:
-            self._made, self._estimate = built.path, None
+            self._made, self._there, self._estimate = built.path, None, None
             self.form.say("place", "")
             self.work.show_built(built)
 
@@ -242,9 +245,9 @@ class BuildDialog(QDialog):
         seen, done = self._estimate, self._made is not None
         self.form.setEnabled(not self.busy)
         self.build_button.setVisible(not done)
-        self.open_button.setVisible(done)
+        self.open_button.setVisible(done or (self._there is not None and not self.busy))
         self.build_button.setText("Cancel" if self.busy else "B&uild")
-        set_kind(self.build_button, "" if self.busy else "primary")
+        set_kind(self.build_button, "" if self.busy or self._there is not None else "primary")
         self.build_button.setEnabled(self.busy or (seen is not None and bool(seen.wish.out) and (seen.fits or self._resumes)))
         self.build_button.setToolTip("What is done is kept" if self.busy else "" if seen is not None else "Waits for the estimate")
         self.close_button.setToolTip("The build goes on; File › Build a bank… shows it again" if self.busy else "")

@@ -19,6 +19,7 @@ from memstudio.ui.texts import count_text, counted, size_text
 
 _STALE_OPACITY = 0.45
 _BAR = 1000
+_AT_WORK = "What a build would make and take stands here in some seconds."
 STAGES = {
     "read": "Reading the documents",
     "embed": "Encoding",
@@ -87,14 +88,15 @@ class EstimatePane(QStackedWidget):
         self.empty.hint.setText(hint)
         self.setCurrentIndex(0)
 
-    def show_stale(self, words: str = "estimating…") -> None:
-        """The estimate on show speaks of an earlier wish."""
+    def show_stale(self) -> None:
+        """The estimate on show speaks of an earlier wish, and another one is on its way."""
         if self.currentIndex() == 1:
             self._dim.setOpacity(_STALE_OPACITY)
             self._dim.setEnabled(True)
-            self.state.setText(words)
+            self.state.setText("estimating…")
         else:
-            self.empty.title.setText("Estimating…" if words == "estimating…" else "Estimate")
+            self.empty.title.setText("Estimating…")
+            self.empty.hint.setText(_AT_WORK)
 
     def show_progress(self, looking: Looking) -> None:
         """How far the new one is."""

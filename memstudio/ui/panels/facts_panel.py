@@ -2,8 +2,7 @@
 
 from typing import cast
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QPoint, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -12,8 +11,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -21,8 +18,9 @@ from PySide6.QtWidgets import (
 
 from memstudio.bank.values import Memory
 from memstudio.facts.values import Fact
-from memstudio.ui.fact_views import FactRow, FactsScored, FactsView
-from memstudio.ui.models.facts_model import STATES, Column, FactsFilter, FactsModel, RowRole
+from memstudio.ui.fact_views import FactRow, FactsScored, FactsView, Noun, noun_of
+from memstudio.ui.models.facts_model import STATES, Column, FactsFilter, FactsModel
+from memstudio.ui.panels.facts_delegate import FactsDelegate
 from memstudio.ui.panels.parts import EmptyState, FlowLayout, label, pages, row
 from memstudio.ui.panels.prompt_panel import MEMORIES
 from memstudio.ui.snapshots import JobView
@@ -32,7 +30,9 @@ from memstudio.ui.theme import Theme
 TYPING_PAUSE_MS = 120
 ROW_HEIGHT = 23
 SOURCE_PIXELS = 160
-KINDS, RELATIONS = "All kinds", "All relations"
+KINDS = "All kinds"
+RELATIONS: dict[Noun, str] = {"fact": "All relations", "probe": "All leaves"}
+SPAN_WIDTH = 130
 WIDTHS = {
     Column.STATE: 26,
     Column.EXPECTED: 72,
@@ -45,7 +45,10 @@ WIDTHS = {
 
 
 class FactsPanel(QWidget):
-    """Emits what is wanted of a fact (a `FactRow`), of the list, or of a file; it asks nothing itself."""
+    """Emits what is wanted of a fact (a `FactRow`), of the list, or of a file; it asks nothing itself.
+
+    A bank that was built from documents has probes where another has facts: then the panel's title and words speak of those.
+    """
 
     import_wanted = Signal()
     own_wanted = Signal()
@@ -63,13 +66,16 @@ class FactsPanel(QWidget):
         super().__init__()
         self.view: FactsView | FactsScored | None = None
         self._listed: FactsView | None = None
+        self._named: Noun | None = None
         self.model = FactsModel(self)
         self.filter = FactsFilter(self.model, self)
         self._build_head()
         self._build_filter()
         self._build_table(theme)
         self.empty = EmptyState(
-            "No facts yet", "A bank may bring its facts. Or read a file: JSON lines, CounterFact, zsRE, EasyEdit, or CSV with a header."
+            "Neither facts nor probes yet",
+            "A bank may bring facts, or, where it was built from documents, probes. "
+            "Or read a file: JSON lines, CounterFact, zsRE, EasyEdit, or CSV with a header.",
         )
         self.empty.offer("Import facts…", self.import_wanted.emit)
         body = QWidget()
@@ -80,7 +86,10 @@ class FactsPanel(QWidget):
         column.addLayout(self._fields)
         column.addWidget(self.table, 1)
         self._stack = pages(self, (6, 2, 2, 6), self.empty, body)
+        for name in ("memory", "score_button", "import_button", "own_button", "text", "state", "kind", "relation", "table"):
+            getattr(self, name).setObjectName(f"facts.{name}")
         theme.changed.connect(self.table.viewport().update)
+        self._show_noun()
 
     # Building
 
@@ -93,11 +102,9 @@ class FactsPanel(QWidget):
         self.memory = QComboBox()
         for text, memory in MEMORIES:
             self.memory.addItem(text, memory)
-        self.memory.setToolTip("Which memory is added while the facts are asked")
         self.score_button, self.import_button = QPushButton("Score"), QPushButton("Import…")
         self.own_button, self.change_all_button = QPushButton("Bank’s own"), QPushButton("")
-        self.own_button.setToolTip("Back to the facts that the bank brings")
-        self.change_all_button.setToolTip("Give every fact of the list that asks for one its new answer, as one revision")
+        self.own_button.setToolTip("Back to the list that the bank brings")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setFixedWidth(90)
@@ -106,6 +113,7 @@ class FactsPanel(QWidget):
         self.import_button.clicked.connect(self.import_wanted)
         self.own_button.clicked.connect(self.own_wanted)
         self.change_all_button.clicked.connect(lambda: self.change_all_wanted.emit(self.requests()))
+        self.memory.setAccessibleName("Memory")
         self._head = FlowLayout(7)
         for part in (self.share, self.memory, self.score_button, self.import_button, self.own_button, self.change_all_button):
             self._head.addWidget(part)
@@ -116,12 +124,14 @@ class FactsPanel(QWidget):
     def _build_filter(self) -> None:
         self.text = QLineEdit()
         self.text.setPlaceholderText("Filter prompts and answers…")
+        self.text.setAccessibleName("Filter")
         self.text.setClearButtonEnabled(True)
         self.text.setMinimumWidth(110)
         self.state, self.kind, self.relation = QComboBox(), QComboBox(), QComboBox()
         self.state.addItems(list(STATES))
         for box, tip in ((self.state, "State"), (self.kind, "Kind"), (self.relation, "Relation")):
             box.setToolTip(tip)
+            box.setAccessibleName(tip)
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(7)
             box.currentIndexChanged.connect(self._choose)
@@ -165,8 +175,9 @@ class FactsPanel(QWidget):
         """Another list."""
         self.view = self._listed = view
         self.model.show_rows(view.rows)
+        self._show_noun()
         self._fill(self.kind, KINDS, sorted({one.fact.kind for one in view.rows}))
-        self._fill(self.relation, RELATIONS, sorted({one.fact.relation for one in view.rows if one.fact.relation}))
+        self._fill(self.relation, RELATIONS[view.noun], sorted({one.fact.relation for one in view.rows if one.fact.relation}))
         self._stack.setCurrentIndex(1 if view.rows else 0)
         self._say("not scored", str(view.file or ""))
         self.skipped.setText(f"{counted(view.skipped_count, 'record')} skipped")
@@ -205,6 +216,11 @@ class FactsPanel(QWidget):
         return tuple(one.fact for one in self.view.rows if one.fact.target) if self.view is not None else ()
 
     @property
+    def noun(self) -> Noun:
+        """What the list holds."""
+        return "fact" if self.view is None else self.view.noun
+
+    @property
     def chosen_memory(self) -> Memory:
         """What is added while the facts are asked."""
         return cast(Memory, self.memory.currentData())
@@ -224,8 +240,24 @@ class FactsPanel(QWidget):
                 self.table.scrollTo(index)
                 return
 
+    def _show_noun(self) -> None:
+        """Speak of what the list holds. A probe's kind is plain and its relation is the leaf, which the blocks say too."""
+        noun = self.noun
+        if noun == self._named:  # columns stay as wide as the user made them
+            return
+        self._named, probes = noun, noun == "probe"
+        self.setWindowTitle(f"{noun.capitalize()}s")
+        self.table.setAccessibleName(self.windowTitle())
+        self.memory.setToolTip(f"Which memory is added while the {noun}s are asked")
+        self.change_all_button.setToolTip(f"Give every {noun} of the list that asks for one its new answer, as one revision")
+        self.kind.setVisible(not probes)
+        self.relation.setToolTip("Leaf: the deepest cluster of the document" if probes else "Relation")
+        for column in (Column.KIND, Column.RELATION):
+            self.table.setColumnHidden(column, probes)
+        for column in (Column.EXPECTED, Column.GOT):
+            self.table.horizontalHeader().resizeSection(column, SPAN_WIDTH if probes else WIDTHS[column])
+
     def _say(self, words: str, tip: str) -> None:
-        """How the list fares, a file's name before it."""
         listed = self._listed
         name = listed.source if listed is not None and listed.file is not None else ""
         short = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, SOURCE_PIXELS)
@@ -262,8 +294,9 @@ class FactsPanel(QWidget):
         """What can be done with a fact."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addAction("Change this fact…").triggered.connect(lambda: self.change_wanted.emit(found))
-        menu.addAction("Erase this fact…").triggered.connect(lambda: self.erase_wanted.emit(found))
+        noun = noun_of((found.fact,))
+        menu.addAction(f"Change this {noun}…").triggered.connect(lambda: self.change_wanted.emit(found))
+        menu.addAction(f"Erase this {noun}…").triggered.connect(lambda: self.erase_wanted.emit(found))
         menu.addSeparator()
         menu.addAction("Show its block").triggered.connect(lambda: self.picked.emit(found))
         menu.addAction("Run its prompt").triggered.connect(lambda: self.run_wanted.emit(found))
@@ -274,48 +307,3 @@ class FactsPanel(QWidget):
         found = self.filter.fact_row(self.table.indexAt(at))
         if found is not None:
             self.menu_of(found).popup(self.table.viewport().mapToGlobal(at))
-
-
-class FactsDelegate(QStyledItemDelegate):
-    """The state as a mark whose shape tells it: full disc right, cross wrong, ring not scored; a changed answer has a bar before it."""
-
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-
-    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
-        super().initStyleOption(option, index)
-        tone, found, column = self._theme.tone, index.data(RowRole), index.column()
-        if column == Column.STATE:
-            option.text = ""
-        ink = tone.dim if column in (Column.KIND, Column.RELATION, Column.BLOCKS) else tone.text
-        if column == Column.GOT and found.right is False:
-            ink = tone.danger
-        elif column == Column.TARGET:
-            ink = tone.accent
-        for role in (option.palette.ColorRole.Text, option.palette.ColorRole.HighlightedText):
-            option.palette.setColor(role, QColor(ink))
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
-        super().paint(painter, option, index)
-        if index.column() != Column.STATE:
-            return
-        found: FactRow = index.data(RowRole)
-        tone, rect = self._theme.tone, QRectF(option.rect)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        box = QRectF(rect.left() + 8, rect.center().y() - 4, 9, 9)
-        colour = QColor(tone.unmeasured if found.right is None else tone.good if found.right else tone.danger)
-        painter.setPen(QPen(colour, 1.8))
-        if found.right is None:
-            painter.drawEllipse(box.adjusted(1, 1, -1, -1))
-        elif found.right:
-            painter.setBrush(colour)
-            painter.drawEllipse(box.adjusted(0.5, 0.5, -0.5, -0.5))
-        else:
-            inside = box.adjusted(1, 1, -1, -1)
-            painter.drawLine(inside.topLeft(), inside.bottomRight())
-            painter.drawLine(inside.topRight(), inside.bottomLeft())
-        if found.changed:
-            painter.fillRect(QRectF(rect.left() + 1, rect.top() + 3, 3, rect.height() - 6), QColor(tone.warning))
-        painter.restore()

@@ -45,6 +45,7 @@ class Palette(QFrame):
         super().__init__(window, Qt.WindowType.Popup)
         self.setObjectName("palette")
         self.setProperty("kind", "panel")
+        self._window = window
         self._entries: tuple[Entry, ...] = ()
         self._recent: list[str] = []
         self.search = QLineEdit()
@@ -72,7 +73,7 @@ class Palette(QFrame):
         self._entries = tuple(entries)
         self.search.clear()
         self._fill("")
-        window = self.parentWidget()
+        window = self._window
         wide = min(WIDTH, window.width() - 40)
         self.setFixedSize(wide, SHOWN * ROW + self.search.sizeHint().height() + 60)
         self.move(
@@ -106,7 +107,8 @@ class Palette(QFrame):
     def current(self) -> Entry | None:
         """The line that Enter would take."""
         item = self.list.currentItem()
-        return item.data(ENTRY) if item is not None else None
+        found: Entry | None = item.data(ENTRY) if item is not None else None
+        return found
 
     def _take(self, item: QListWidgetItem) -> None:
         entry: Entry = item.data(ENTRY)

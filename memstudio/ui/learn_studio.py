@@ -1,0 +1,55 @@
+"""What the window does with documents that are taught to a bank: the dialog, between the window and the learn bridge."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from memstudio.ui.learn_bridge import LearnBridge
+from memstudio.ui.panels.learn_dialog import FIRST_NUMBER, LearnDialog
+from memstudio.ui.snapshots import JobView, Opened, Studied
+from memstudio.ui.studio import Studio
+from memstudio.ui.theme import Theme
+
+
+class LearnStudio(QObject):
+    """Owns the dialog. What is committed reaches the other panels as every commit does: `committed`, `studied`, the history."""
+
+    def __init__(self, studio: Studio, theme: Theme, window: QWidget) -> None:
+        super().__init__(window)
+        self._studio = studio
+        self.bridge = LearnBridge(studio.bridge)
+        self.dialog = LearnDialog(theme, window)
+        bridge, dialog, core = self.bridge, self.dialog, studio.bridge
+        for signal, slot in (
+            (core.opened, self._opened),
+            (core.studied, self._studied),
+            (core.job, self._job),
+            (dialog.looking, bridge.look),
+            (dialog.trying, bridge.try_out),
+            (dialog.keeping, bridge.keep),
+            (dialog.cancelling, bridge.cancel),
+            (dialog.forgotten, bridge.forget),
+            (dialog.taught_wanted, bridge.list_taught),
+            (bridge.reached, dialog.show_reach),
+            (bridge.tried, dialog.show_tried),
+            (bridge.kept, dialog.show_kept),
+            (bridge.refused, dialog.show_refusal),
+            (bridge.rested, dialog.show_rested),
+            (bridge.taught, dialog.show_taught),
+        ):
+            signal.connect(slot)
+
+    def open(self, paths: tuple[Path, ...] = ()) -> None:
+        """Show the dialog, with documents in it or as it was left."""
+        self.dialog.open_on(tuple(map(str, paths)))
+
+    def _opened(self, opened: Opened) -> None:
+        self.dialog.show_bank(opened.study.head)
+
+    def _studied(self, studied: Studied) -> None:
+        self.dialog.show_head(studied.study.head)
+
+    def _job(self, job: JobView) -> None:
+        if job.owner >= FIRST_NUMBER:
+            self.dialog.show_job(job)
