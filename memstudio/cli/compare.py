@@ -105,7 +105,7 @@ def _own_or(session: "Session", facts: "list[Fact] | None") -> "list[Fact]":
 
     known = session.facts() if facts is None else facts
     if not known:
-        raise UserError(f"{session.bank.folder}: has no facts to compare by; name a facts file with --facts")
+        raise UserError(f"{session.bank.folder}: has neither facts nor probes to compare by; name a facts file with --facts")
     return known
 
 

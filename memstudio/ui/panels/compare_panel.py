@@ -38,7 +38,10 @@ TYPING_PAUSE_MS = 120
 ROW_HEIGHT = 23
 TURNS = (("All", ""), ("Gained", "gained"), ("Lost", "lost"), ("Changed", "changed"))
 WIDTHS = {Column.TURN: 30, Column.BEFORE: 56, Column.AFTER: 56, Column.EXPECTED: 68, Column.ASKED: 72}
-HINT = "Every fact of the bank is asked under both revisions; prompts that fetch the same blocks under both are asked once."
+HINT = (
+    "Every fact of the bank (or probe, where it has none) is asked under both revisions; "
+    "prompts that fetch the same blocks under both are asked once."
+)
 
 
 class ComparePanel(QWidget):
@@ -283,7 +286,7 @@ def compared_line(found: "Comparison") -> str:
     facts = found.facts
     head = f"Revision {found.a} → {found.b}: {counted(len(found.blocks), 'block')} differ{'s' if len(found.blocks) == 1 else ''}"
     if not facts.n:
-        return f"{head}. No fact fetches a changed block." if found.same else f"{head}. The bank brings no facts to ask."
+        return f"{head}. No prompt fetches a changed block." if found.same else f"{head}. The bank brings neither facts nor probes to ask."
     before, after = facts.before.share, facts.after.share
     share = f"{100 * before:.1f} % → {100 * after:.1f} % right" if before is not None and after is not None else "not measured"
     p = f", p = {facts.p:.2g}" if facts.p is not None and (facts.gained or facts.lost) else ""

@@ -157,9 +157,9 @@ def changed_words(receipt: Mapping[str, Any]) -> str:
     changed = receipt.get("changed")
     found = receipt.get("proportions", {}).get("locality")
     if found is None or changed is None:
-        return "Other facts of these blocks: not measured"
+        return "Other answers of these blocks: not measured"
     if not found["n"]:
-        return "No other fact lives in these blocks"
+        return "No other prompt fetches these blocks"
     asked = counted(found["n"], "other prompt")
     return f"None of {asked} changed" if not changed else f"{len(changed):,} of {asked} changed"
 

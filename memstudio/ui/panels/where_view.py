@@ -89,7 +89,7 @@ class WhereView(QWidget):
             self.chips[cluster] = chip
         many = f"{counted(facts, 'fact')} with {counted(phrasings, 'prompt')} reach " if facts > 1 else "The phrasings reach "
         them = "it" if len(reached) == 1 else "them"
-        others = f"{counted(held, 'other fact')} fetch{'es' if held == 1 else ''} {them} too." if held else f"No other fact fetches {them}."
+        others = f"{counted(held, 'other fact')} fetch{'es' if held == 1 else ''} {them} too." if held else f"Nothing else fetches {them}."
         self._said = f"{many}{counted(len(reached), 'block')}. {others}"
         self._draw()
 

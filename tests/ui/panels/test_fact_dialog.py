@@ -140,7 +140,7 @@ def test_a_preview_shows_the_answers_and_the_facts_that_change(dialog: FactDialo
 
 def test_none_changed_is_a_result_and_not_measured_is_not_none() -> None:
     assert changed_words(receipt(changed=[])) == "None of 3 other prompts changed"
-    assert changed_words({"changed": []}) == "Other facts of these blocks: not measured"
+    assert changed_words({"changed": []}) == "Other answers of these blocks: not measured"
 
 
 def test_apply_commits_the_very_preview_and_without_one_it_measures_first(dialog: FactDialog, log: Log) -> None:
