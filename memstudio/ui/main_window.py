@@ -54,6 +54,8 @@ class MainWindow(WindowDesk):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
         self._preferences = preferences
         self.wish = wish
+        self._first = wish
+        """What is opened after the first paint; what a person opens before it is not opened twice."""
         self._painted = False
         self._closed = False
         self.theme = Theme(self)
@@ -232,12 +234,13 @@ class MainWindow(WindowDesk):
         super().paintEvent(event)
         if not self._painted:
             self._painted = True
-            if self.wish is not None:  # heavy imports follow the first paint
+            if self._first is not None:  # heavy imports follow the first paint
                 QTimer.singleShot(0, self, self._open_first)
 
     def _open_first(self) -> None:
-        if self.wish is not None:
-            self.open_wish(self.wish)
+        first, self._first = self._first, None
+        if first is not None:
+            self.open_wish(first)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):

@@ -79,5 +79,6 @@ def settle(qtbot: QtBot, window: MainWindow) -> Act:
 def opened(window: MainWindow, settle: Act, wish: Wish) -> MainWindow:
     """A window with the tiny bank open and its model loaded."""
     settle(lambda: window.open_wish(wish))
+    assert window.studio.ready, window.panels.status.line.text()
     window.panels.prompt.max_tokens.setValue(12)
     return window

@@ -18,17 +18,17 @@ def test_a_place_that_holds_something_else_is_refused(tiny_bank: Path, tmp_path:
     documents.mkdir()
     (documents / "one.txt").write_text("text")
     with pytest.raises(UserError, match="holds a bank already"):
-        look_at_place(1, str(tiny_bank))
+        look_at_place(1, BuildWish(out=str(tiny_bank)))
     with pytest.raises(UserError, match="holds something else"):
-        look_at_place(1, str(documents))
+        look_at_place(1, BuildWish(out=str(documents)))
     with pytest.raises(UserError, match="is a file"):
-        look_at_place(1, str(documents / "one.txt"))
-    free = look_at_place(1, str(tmp_path / "new" / "bank"))
+        look_at_place(1, BuildWish(out=str(documents / "one.txt")))
+    free = look_at_place(1, BuildWish(out=str(tmp_path / "new" / "bank")))
     assert (free.line, free.resumes) == ("", False)
     (tmp_path / "bank.build").mkdir()
-    assert look_at_place(1, str(tmp_path / "bank")).resumes
+    assert look_at_place(1, BuildWish(out=str(tmp_path / "bank"))).resumes
     (tmp_path / "bank" / "anchor").mkdir(parents=True)
-    assert look_at_place(1, f"{tmp_path}/bank/").resumes
+    assert look_at_place(1, BuildWish(out=f"{tmp_path}/bank/")).resumes
 
 
 def test_a_proposed_place_drops_the_revision_of_a_hub_id() -> None:

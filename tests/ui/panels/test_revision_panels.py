@@ -148,7 +148,7 @@ def test_the_button_compares_and_while_at_work_cancels(compare: ComparePanel, qt
 def test_a_bank_without_facts_is_compared_by_its_blocks(compare: ComparePanel) -> None:
     comparison = Comparison(0, 1, Paired(0, 0, 0, 0), {}, (), blocks=(BlockDifference(ClusterId(1, 0), BASE, PRUNED, 2.0),))
     compare.show_compared(Compared(comparison, ()))
-    assert "brings no facts" in compare.line.text()
+    assert "brings neither facts" in compare.line.text()
     assert "p =" not in compare.line.text()
 
 
