@@ -1,78 +1,129 @@
-"""Banks of any size that were never trained: real folders of format 1 whose tree is random and whose blocks are holes or random bytes.
+"""Banks of any size that were never trained: real folders of format 1 whose tree is random and whose blocks are holes or random numbers.
 
-What a bank's size costs (opening, drawing, routing, memory) is measured on the holes, which take no room; throughput and cold reads on
+What a bank's size costs (opening, routing, drawing, memory) is measured on the holes, which take no room; throughput and cold reads on
 the random ones.
 """
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memstudio.bank.clusters import Document
+from memstudio.bank.layout import Layout
 from memstudio.bank.values import ClusterCard, ClusterId, Exemplar
 from memstudio.bank.write import ClusterTexts, Hole, RowStream, write_bank
+from memstudio.errors import UserError
 from memstudio.jobs import Job
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Fill = Literal["holes", "random"]
+Fill = Literal["sparse", "random"]
+Floating = Literal["bfloat16", "float16", "float32"]
 DIM = 384
+_FEWEST = 3
+"""Documents a leaf, at least."""
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdklmnrst" for vowel in "aeiou")
+_INNER, _HEAD, _CONTEXT = 256, 64, 2048
+_SPECIAL = ("<unk>", "<s>", "</s>")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """branching and widths, a number a level; documents: at least so many a leaf."""
+    """branching and widths, a number a level; layers and hidden: those of the anchor that is made where none is given."""
 
     branching: tuple[int, ...]
     widths: tuple[int, ...]
-    documents: int = 3
+    layers: int = 4
+    hidden: int = 64
 
     @property
     def clusters(self) -> tuple[int, ...]:
         """Clusters a level."""
         return tuple(math.prod(self.branching[: level + 1]) for level in range(len(self.branching)))
 
+    @property
+    def parameters(self) -> int:
+        """Of the blocks of all clusters, the generic ones aside, over the anchor that is made."""
+        each = Layout(self.hidden, (1,) * self.layers).n
+        return sum(each * width * count for width, count in zip(self.widths, self.clusters, strict=True))
+
+
+def _of_1_4b(*widths: int) -> Shape:
+    """The paper's tree over an anchor of 24 layers, 2,048 wide."""
+    return Shape((16, 16, 16, 16), widths, 24, 2048)
+
 
 SHAPES = {
     "seventy-thousand": Shape((16, 16, 16, 16), (8, 4, 2, 1)),
     "five-thousand": Shape((16, 16, 20), (8, 4, 2)),
+    "0.02b": _of_1_4b(8, 0, 0, 0),
+    "0.2b": _of_1_4b(20, 4, 0, 0),
+    "2b": _of_1_4b(80, 16, 2, 0),
+    "21.1b": _of_1_4b(768, 256, 16, 0),
 }
-"""Shapes by name."""
+"""Shapes by name. 21.1b is the paper's largest bank (arXiv 2510.02375); 0.02b to 2b are the same tree and anchor with narrower blocks."""
 
 
-def synthetic_bank(out: Path, shape: Shape, anchor: Path, *, fill: Fill = "holes", seed: int = 0, job: Job | None = None) -> Path:
-    """Write a bank of that shape for an anchor (a Hugging Face folder); the same seed gives the same bank.
+def synthetic_bank(
+    out: Path,
+    *,
+    branching: Sequence[int],
+    widths: Sequence[int],
+    anchor: Path | None = None,
+    layers: int = 4,
+    hidden: int = 64,
+    seed: int = 0,
+    fill: Fill = "sparse",
+    dtype: Floating = "bfloat16",
+    job: Job | None = None,
+) -> Path:
+    """Write a bank of that tree and those widths a level; the same arguments give the same bytes. Returns the folder.
+
+    anchor: the Hugging Face folder of a model; None: one of random numbers, `layers` deep and `hidden` wide, with an inner width of 256
+        and a tokenizer of bytes, is made.
+    fill: sparse: the blocks are holes in the files (zeros that take no room; their digests are those of the zeros, read once).
 
     Raises:
-        UserError: the folder is no model that a bank can be made for.
+        UserError: a bank stands there already, the tree and the widths do not fit each other, or the folder is no model for a bank.
     """
+    if len(branching) != len(widths) or min((*branching, 1)) < 1 or min((*widths, 0)) < 0:
+        raise UserError(f"branching {list(branching)}, widths {list(widths)}: give one of each a level, branching from 1 and widths from 0")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: not an empty folder: choose another")
+    shape, work = Shape(tuple(branching), tuple(widths), layers, hidden), job or Job("synthetic")
+    if anchor is not None:
+        return _write(out, shape, anchor, seed, fill, dtype, work)
+    with TemporaryDirectory() as folder:
+        return _write(out, shape, random_anchor(Path(folder) / "anchor", layers=layers, hidden=hidden, seed=seed), seed, fill, dtype, work)
+
+
+def _write(out: Path, shape: Shape, anchor: Path, seed: int, fill: Fill, dtype: Floating, work: Job) -> Path:
     from memstudio.anchor.load import load_anchor
-    from memstudio.bank.layout import Layout
 
     model = load_anchor(anchor, device="cpu", dtype="float32")
     rng = np.random.default_rng(seed)
-    work = job or Job("synthetic")
     work.progress(0, 3)
     centroids = _centroids(shape, rng)
     documents = _documents(shape, rng)
+    texts = _texts(shape, documents, rng)
     work.progress(1, 3)
-    layers = list(range(len(model.mlps)))
-    layouts = [Layout(model.hidden_size, (width,) * len(layers)) for width in shape.widths]
-    counts = [count + 1 for count in shape.clusters]
+    on = list(range(len(model.mlps)))
+    layouts = [Layout(model.hidden_size, (width,) * len(on)) for width in shape.widths]
     fields: dict[str, object] = {
         "name": out.name,
         "kind": "ffn",
         "activation": model.activation,
         "hidden_size": model.hidden_size,
-        "layers": layers,
-        "dtype": "bfloat16",
+        "layers": on,
+        "dtype": dtype,
         "levels": [{"clusters": count, "width": width} for count, width in zip(shape.clusters, shape.widths, strict=True)],
         "branching": list(shape.branching),
         "generic": True,
@@ -86,21 +137,27 @@ def synthetic_bank(out: Path, shape: Shape, anchor: Path, *, fill: Fill = "holes
         },
         "recipe": {"synthetic": {"fill": fill, "seed": seed}},
     }
+    blocks = [
+        _blocks(count + 1, layout.n, fill, seed + level) for level, (count, layout) in enumerate(zip(shape.clusters, layouts, strict=True))
+    ]
     folder = write_bank(
         out,
         fields,
         centroids=centroids,
         documents=documents,
-        blocks=[
-            (Hole(count) if fill == "holes" else _random_rows(count, layout.n, seed + level)) if layout.n else None
-            for level, (count, layout) in enumerate(zip(counts, layouts, strict=True))
-        ],
+        blocks=blocks,
         anchor=anchor,
-        clusters=_texts(shape, documents, rng),
-        readme=f"# {out.name}\n\nA synthetic bank, never trained: {fill}, seed {seed}.\n",
+        clusters=texts,
+        readme=_readme(out.name, fill, seed),
     )
     work.progress(3, 3)
     return folder
+
+
+def _readme(name: str, fill: Fill, seed: int) -> str:
+    blocks = "holes: zeros that take no room, and bank.json holds the digests of those zeros" if fill == "sparse" else "random numbers"
+    said = f"A synthetic bank, never trained, for measuring. Its tree, labels and documents are random (seed {seed})"
+    return f"# {name}\n\n{said}; its blocks are {blocks}.\n"
 
 
 def _centroids(shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float32]]:
@@ -117,14 +174,18 @@ def _centroids(shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float3
 
 def _documents(shape: Shape, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Documents a cluster: those of a leaf spread widely, those above are sums."""
-    counts = [(shape.documents + rng.gamma(0.8, 6.0, shape.clusters[-1])).astype(np.int64)]
+    counts = [(_FEWEST + rng.gamma(0.8, 6.0, shape.clusters[-1])).astype(np.int64)]
     for k in reversed(shape.branching[1:]):
         counts.insert(0, counts[0].reshape(-1, k).sum(1))
     return counts
 
 
-def _random_rows(count: int, n: int, seed: int) -> RowStream:
-    """Rows of small random numbers, made one after the other."""
+def _blocks(count: int, n: int, fill: Fill, seed: int) -> RowStream | Hole | None:
+    """`count` rows of a level, small random numbers made one after the other, or a hole; None at width 0."""
+    if not n:
+        return None
+    if fill == "sparse":
+        return Hole(count)
 
     def rows() -> "Iterator[Tensor]":
         import torch
@@ -151,3 +212,78 @@ def _texts(shape: Shape, documents: Sequence[NDArray[np.int64]], rng: np.random.
                 texts.append(Document(near[0].document, near[0].text, path))
             cards.append(ClusterCard(ClusterId(level, index), " · ".join(words), words, int(documents[level - 1][index]), near))
     return ClusterTexts(cards, texts)
+
+
+def random_anchor(folder: Path, *, layers: int, hidden: int, seed: int = 0) -> Path:
+    """A Hugging Face folder of a Llama of random bfloat16 numbers that reads and writes any text, byte by byte."""
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = _write_tokenizer(folder)
+    head = min(_HEAD, hidden)
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": hidden,
+        "intermediate_size": _INNER,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 1,
+        "num_key_value_heads": 1,
+        "head_dim": head,
+        "hidden_act": "silu",
+        "max_position_embeddings": _CONTEXT,
+        "rms_norm_eps": 1e-5,
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": True,
+        "vocab_size": vocabulary,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+        "dtype": "bfloat16",
+    }
+    _write_json(folder / "config.json", config)
+    _write_json(folder / "generation_config.json", {"eos_token_id": 2, "pad_token_id": 0})
+    _write_weights(folder, vocabulary, layers, hidden, head, seed)
+    return folder
+
+
+def _write_tokenizer(folder: Path) -> int:
+    """A tokenizer of bytes; gives the size of its vocabulary."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    words = [*_SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({word: at for at, word in enumerate(words)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(_SPECIAL))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    named = dict(zip(("unk_token", "bos_token", "eos_token"), _SPECIAL, strict=True))
+    options = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": _CONTEXT, "clean_up_tokenization_spaces": False}
+    _write_json(folder / "tokenizer_config.json", {**options, **named, "pad_token": _SPECIAL[0]})
+    return len(words)
+
+
+def _write_weights(folder: Path, vocabulary: int, layers: int, hidden: int, head: int, seed: int) -> None:
+    """Under the names that transformers gives a Llama; each matrix keeps the size of what passes through it."""
+    import torch
+    from safetensors.torch import save_file
+
+    generator = torch.Generator().manual_seed(seed)
+
+    def matrix(out: int, into: int) -> "Tensor":
+        drawn = torch.randn(out, into, generator=generator)
+        return drawn.div_(into**0.5).bfloat16()
+
+    ones = torch.ones(hidden, dtype=torch.bfloat16)
+    weights = {"model.embed_tokens.weight": matrix(vocabulary, hidden), "model.norm.weight": ones.clone()}
+    for layer in range(layers):
+        at = f"model.layers.{layer}"
+        weights |= {f"{at}.self_attn.{name}_proj.weight": matrix(head, hidden) for name in "qkv"}
+        weights[f"{at}.self_attn.o_proj.weight"] = matrix(hidden, head)
+        weights |= {f"{at}.mlp.{name}_proj.weight": matrix(_INNER, hidden) for name in ("gate", "up")}
+        weights[f"{at}.mlp.down_proj.weight"] = matrix(hidden, _INNER)
+        weights |= {f"{at}.{name}_layernorm.weight": ones.clone() for name in ("input", "post_attention")}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -184,7 +184,7 @@ def test_the_hover_card_says_what_lies_there(qtbot: QtBot, panel: IciclePanel) -
     QTest.mouseMove(panel.plot, point(panel, ClusterId(1, 0)))
     qtbot.waitUntil(lambda: panel._card.isVisible())
     assert "metals" in panel._card.text()
-    assert "0.25 (causal)" in panel._card.text()
+    assert "Effect: 0.2500 nats (causal)" in panel._card.text()
     assert "3 documents" in panel._card.text()
     QTest.mouseMove(panel.plot, point(panel, ClusterId(3, 60)))
     qtbot.waitUntil(lambda: "not measured" in panel._card.text())
