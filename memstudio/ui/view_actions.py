@@ -1,0 +1,20 @@
+"""The menu View. How the window looks."""
+
+from memstudio.ui.command import Action
+
+VIEW: tuple[Action, ...] = (
+    Action(
+        "theme_system",
+        "Follow the &system",
+        "View",
+        lambda d: d.choose_theme("system"),
+        "Light or dark as the system says",
+        checked=lambda n: n.theme == "system",
+        group=1,
+    ),
+    Action(
+        "theme_light", "&Light", "View", lambda d: d.choose_theme("light"), "Dark on light", checked=lambda n: n.theme == "light", group=1
+    ),
+    Action("theme_dark", "&Dark", "View", lambda d: d.choose_theme("dark"), "Light on dark", checked=lambda n: n.theme == "dark", group=1),
+    Action("reset_layout", "&Reset layout", "View", lambda d: d.reset_layout(), "Put every dock back to its place", (), "layout", group=2),
+)
