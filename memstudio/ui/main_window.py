@@ -10,7 +10,7 @@ from memstudio.ui import measures
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.dialogs import AboutDialog, LogDialog
-from memstudio.ui.docks import DockTitle, make_docks, place_docks
+from memstudio.ui.docks import DockTitle, kept_layout, make_docks, panels_menu, place_docks, restore_layout, show_dock
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.measuring import Measuring
@@ -31,7 +31,7 @@ from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.preferences import Preferences
-from memstudio.ui.revision_studio import RevisionStudio, show_dock
+from memstudio.ui.revision_studio import RevisionStudio
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Crashed, Opened, Wish
 from memstudio.ui.studio import Panels, Studio
@@ -83,11 +83,9 @@ class MainWindow(WindowDesk):
         self._refresh()
         self.resize(START_SIZE)
         place_docks(self, self.docks)
-        self._first_layout = self.saveState()
         kept = preferences.layout()
         if kept is not None:
-            self.restoreGeometry(kept[0])
-            self.restoreState(kept[1])
+            restore_layout(self, self.docks, kept)
 
     # Building
 
@@ -142,10 +140,10 @@ class MainWindow(WindowDesk):
             ),
         )
         self.setCentralWidget(panels.prompt)
+        self.panels_menu = panels_menu(self, self.docks)
         view = self.actions_.menus["View"]
         first = view.actions()[0]
-        for dock in self.docks.values():
-            view.insertAction(first, dock.toggleViewAction())
+        view.insertMenu(first, self.panels_menu)
         view.insertSeparator(first)
 
     def _connect(self) -> None:
@@ -255,7 +253,7 @@ class MainWindow(WindowDesk):
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self._closed:
             self._closed = True
-            self._preferences.keep_layout(self.saveGeometry(), self.saveState())
+            self._preferences.keep_layout(kept_layout(self, self.docks))
             self.hide()
             self.builds.close()
             self.studio.bridge.close()

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
+from memstudio.ui.docks import Layout
 from memstudio.ui.theme import ThemeChoice
 
 RECENT_LIMIT = 8
-LAYOUT_VERSION = 1
 
 
 class Preferences:
@@ -49,18 +49,20 @@ class Preferences:
         if self._settings is not None:
             self._settings.setValue("measure_edits", on)
 
-    def layout(self) -> tuple[QByteArray, QByteArray] | None:
-        """Geometry and dock state of the last time."""
+    def layout(self) -> Layout | None:
+        """Where everything stood the last time."""
         if self._settings is None:
             return None
         geometry, state = self._settings.value("geometry"), self._settings.value("docks")
-        return (geometry, state) if isinstance(geometry, QByteArray) and isinstance(state, QByteArray) else None
+        known = tuple(str(name) for name in self._list("dock_names"))
+        return Layout(geometry, state, known) if isinstance(geometry, QByteArray) and isinstance(state, QByteArray) else None
 
-    def keep_layout(self, geometry: QByteArray, state: QByteArray) -> None:
+    def keep_layout(self, layout: Layout) -> None:
         """Remember where things are."""
         if self._settings is not None:
-            self._settings.setValue("geometry", geometry)
-            self._settings.setValue("docks", state)
+            self._settings.setValue("geometry", layout.geometry)
+            self._settings.setValue("docks", layout.state)
+            self._settings.setValue("dock_names", list(layout.docks))
 
     def _list(self, name: str) -> list[object]:
         value = self._settings.value(name, []) if self._settings else []

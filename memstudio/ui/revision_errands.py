@@ -149,6 +149,4 @@ def purge(session: Session, job: Job) -> Done:
     if not (gone.blobs or gone.receipts):
         return Done("Nothing to purge: every edited block stands at the head.")
     later = "" if gone.clean else " Another program reads the study: its free pages are cleared when that has ended."
-    return Done(
-        f"Purged {counted(gone.blobs, 'block')} ({size_text(gone.bytes)}); {counted(gone.receipts, 'receipt')} scrubbed.{later}"
-    )
+    return Done(f"Purged {counted(gone.blobs, 'block')} ({size_text(gone.bytes)}); {counted(gone.receipts, 'receipt')} scrubbed.{later}")

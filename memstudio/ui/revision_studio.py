@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QDockWidget, QWidget
+from PySide6.QtWidgets import QWidget
 
 from memstudio.errors import UserError
 from memstudio.history.values import Revision
@@ -177,9 +177,3 @@ class RevisionStudio(QObject):
 
     def _say(self, line: str) -> None:
         self._studio.panels.status.say(line)
-
-
-def show_dock(dock: QDockWidget) -> None:
-    """Bring a dock to the eye, in front of those that share its place."""
-    dock.show()
-    dock.raise_()

@@ -168,6 +168,7 @@ def style_sheet(tone: Tone) -> str:
     QDockWidget {{ titlebar-close-icon: none; titlebar-normal-icon: none; }}
     QToolTip {{ background: {t.raised}; color: {t.text}; border: 1px solid {t.line}; padding: 4px 6px; }}
     QWidget[kind="dock-title"] {{ background: {t.window}; }}
+    QWidget[kind="dock-title"] QToolButton:focus {{ border: 1px solid {t.accent}; border-radius: 4px; }}
     QLabel[kind="dock-title"] {{ color: {t.text}; font-weight: 600; }}
     QFrame[kind="panel"] {{ background: {t.panel}; border: 1px solid {t.line}; border-radius: 6px; }}
     QFrame[kind="line"] {{ background: {t.line}; border: 0; max-height: 1px; min-height: 1px; }}

@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDockWidget, QMainWindow
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu
 
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.choosing import choose_file, choose_folder, choose_new
 from memstudio.ui.dialogs import AboutDialog, LogDialog
-from memstudio.ui.docks import place_docks
+from memstudio.ui.docks import place_docks, show_dock
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.measuring import Measuring
@@ -20,7 +19,7 @@ from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
 from memstudio.ui.panels.palette import Entry, Palette
 from memstudio.ui.panels.scan_panel import ScanPanel
 from memstudio.ui.preferences import Preferences
-from memstudio.ui.revision_studio import RevisionStudio, show_dock
+from memstudio.ui.revision_studio import RevisionStudio
 from memstudio.ui.revision_views import HistoryVerb
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Wish
@@ -53,7 +52,7 @@ class WindowDesk(QMainWindow):
     _about: AboutDialog
     _scale: ScaleDialog
     _swap: SwapDialog
-    _first_layout: QByteArray
+    panels_menu: QMenu
 
     def choose_bank(self) -> None:
         choose_folder(self, "Open a bank folder", self.open_path)
@@ -160,7 +159,7 @@ class WindowDesk(QMainWindow):
         return python_lines(str(bank.bank.folder), self.panels.prompt.ask(0), pruned, self.selected_or_none())
 
     def find_cluster(self) -> None:
-        self.docks["bank"].show()
+        show_dock(self.docks["bank"])
         self.panels.tree.focus_search()
 
     def scan_fact(self) -> None:
@@ -236,7 +235,6 @@ class WindowDesk(QMainWindow):
         self.studio.changed.emit()
 
     def reset_layout(self) -> None:
-        self.restoreState(self._first_layout)
         place_docks(self, self.docks)
 
     def show_about(self) -> None:
@@ -251,7 +249,11 @@ class WindowDesk(QMainWindow):
             Entry(f"open {path}", f"Open {Path(path).name}", path, path, "", "", lambda path=path: self.open_path(path))  # type: ignore[misc]
             for path in self._preferences.recent
         ]
-        self.palette_.open_on([*self.actions_.entries(self.actions_.now), *recent])
+        panels = [
+            Entry(each.objectName(), f"Go to {each.text()}", "View", each.toolTip(), each.shortcut().toString(), "", each.trigger)
+            for each in self.panels_menu.actions()
+        ]
+        self.palette_.open_on([*self.actions_.entries(self.actions_.now), *panels, *recent])
 
     def selected(self) -> ClusterId:
         cluster = self.selected_or_none()

@@ -191,12 +191,9 @@ def listed(receipt: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def block_rows(revision: Revision) -> list[dict[str, str]]:
     """The blocks of a revision with short digests and norms where they were measured, else the states that it changed."""
     rows = [(one.get("cluster"), one.get("before"), one.get("after"), _norm(one)) for one in listed(revision.receipt, "digests")]
-    rows = rows or [
-        (each.cluster, state_words(each.before), state_words(each.after), NOT_MEASURED) for each in revision.changes
-    ]
+    rows = rows or [(each.cluster, state_words(each.before), state_words(each.after), NOT_MEASURED) for each in revision.changes]
     return [
-        {"cluster": str(cluster), "before": _short(before), "after": _short(after), "norm": norm}
-        for cluster, before, after, norm in rows
+        {"cluster": str(cluster), "before": _short(before), "after": _short(after), "norm": norm} for cluster, before, after, norm in rows
     ]
 
 
