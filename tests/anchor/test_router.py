@@ -70,6 +70,9 @@ def test_the_model_cache_is_searched_and_only_the_right_digest_is_taken(tmp_path
 
 def test_a_folder_that_is_no_encoder_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="encoder cannot be loaded") as caught:
-        Encoder(tmp_path).encode(["gold"])
-    assert "\n" not in str(caught.value)
+    for config, words in ((None, r"config\.json: the file is missing"), ('{"model_type": "none"}', "encoder cannot be loaded")):
+        if config is not None:
+            (tmp_path / "config.json").write_text(config)
+        with pytest.raises(UserError, match=words) as caught:
+            Encoder(tmp_path).encode(["gold"])
+        assert "\n" not in str(caught.value)

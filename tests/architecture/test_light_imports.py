@@ -3,6 +3,7 @@
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,11 @@ def test_importing_memstudio_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["no-such-verb"]], ids=" ".join)
 def test_the_shell_answers_without_loading_anything_heavy(arguments: list[str]) -> None:
     assert heavy_after(SHELL, *arguments) == []
+
+
+def test_a_key_is_routed_without_loading_anything_heavy(tiny_bank: Path) -> None:
+    code = SHELL.replace("except SystemExit:\n    pass", "except SystemExit as left:\n    assert not left.code")
+    assert heavy_after(code, "route", str(tiny_bank), "The atomic number of gold is") == []
 
 
 def test_every_module_below_the_window_imports_where_qt_is_absent() -> None:
