@@ -12,11 +12,11 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from memstudio.anchor.attach import Attached
+from memstudio.anchor.lanes import Lanes, likeliest
 from memstudio.anchor.values import Sampling, Token
 from memstudio.errors import UserError
 
 GREEDY = Sampling()
-TOP = 5
 MARKS = ".\n"
 _ROWS = 256
 _PADDED = 128
@@ -41,11 +41,13 @@ def generate(
     *,
     revision: Callable[[], int] = lambda: 0,
     prefix: Sequence[int] = (),
+    lanes: Lanes | None = None,
 ) -> Iterator[Token]:
     """Continue a prompt, a token at a time; close the iterator to stop. An end token ends it and is not given.
 
     prefix: tokens already generated. They are read again with the blocks that lie in the slots now (recompute), and the first
     token given is number len(prefix); `sampling.max_tokens` counts them.
+    lanes: new ones, that read along; nothing of the run itself depends on them.
 
     Raises:
         UserError: an empty or over-long prompt, or sampling out of range.
@@ -54,11 +56,17 @@ def generate(
     anchor.check(ids)
     check_sampling(sampling)
     room = min(sampling.max_tokens, anchor.max_positions - len(ids))
-    return _tokens(attached, ids, sampling, revision, list(prefix), room)
+    return _tokens(attached, ids, sampling, revision, list(prefix), room, lanes)
 
 
 def _tokens(
-    attached: Attached, ids: list[int], sampling: Sampling, revision: Callable[[], int], generated: list[int], room: int
+    attached: Attached,
+    ids: list[int],
+    sampling: Sampling,
+    revision: Callable[[], int],
+    generated: list[int],
+    room: int,
+    lanes: Lanes | None,
 ) -> Iterator[Token]:
     anchor, past = attached.anchor, DynamicCache(config=attached.anchor.model.config)
     words = Detokenizer(anchor.decode, ids + generated)
@@ -71,12 +79,12 @@ def _tokens(
             scores = out[0, -1].float().cpu()
             logprobs = scores.log_softmax(-1)
             token = _choose(scores, sampling, random)
-            best = logprobs.topk(min(TOP, logprobs.shape[0]))
         if token in anchor.eos:
             return
+        beside = () if lanes is None else lanes.read(fresh, token, int(scores.argmax()))
         fresh = [token]
-        top = tuple((anchor.piece(int(i)), float(p)) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True))
-        yield Token(index, token, words.push(token), float(logprobs[token]), under, time.perf_counter() - start, top)
+        top = likeliest(anchor, logprobs)
+        yield Token(index, token, words.push(token), float(logprobs[token]), under, time.perf_counter() - start, top, beside)
 
 
 def check_sampling(sampling: Sampling) -> None:

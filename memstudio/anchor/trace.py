@@ -13,8 +13,10 @@ from torch import Tensor
 from memstudio.anchor.attach import Attached, Capture
 from memstudio.anchor.engine import MARKS, greedy
 from memstudio.anchor.lens import Lens
+from memstudio.anchor.load import Anchor
 from memstudio.anchor.values import Answer, Floats, Neuron, Trace
 from memstudio.bank.values import Memory, Route
+from memstudio.errors import UserError
 
 Fill = Callable[[Memory], bool]
 """Put the blocks of a kind of memory into the slots; False where the bank has none of that kind."""
@@ -28,8 +30,9 @@ def trace(
     prompt: str,
     route: Route,
     *,
-    answer: str | None = None,
-    against: str | None = None,
+    prefix: Sequence[int] = (),
+    answer: str | Sequence[int] | None = None,
+    against: str | Sequence[int] | None = None,
     fill: Fill | None = None,
     revision: int = 0,
     neurons: int = 4,
@@ -40,26 +43,27 @@ def trace(
     A level without a block (pruned to nothing, muted) is not measured: NaN in the arrays, left out of `effect` and `without`.
 
     Args:
-        answer: whose log-probability is measured; None takes the greedy answer.
+        prefix: ids generated before the token that is explained, read behind the prompt.
+        answer: whose log-probability is measured, a text or ids; None takes the greedy answer.
         against: a second answer; margins log p(answer) − log p(against) are measured too, and its first token is the runner-up.
         fill: lends the slots to the generic blocks for one forward; None leaves `generic` unmeasured.
         neurons: how many of the strongest, by |activation| · ‖value row‖ at their strongest token, for each block.
         lens: a kept one spares its making.
 
     Raises:
-        UserError: an empty or over-long prompt or answer.
+        UserError: an empty or over-long prompt or answer, an answer as text behind a prefix.
     """
     anchor = attached.anchor
-    ids = anchor.encode(prompt)
+    ids = anchor.encode(prompt) + list(prefix)
+    anchor.check(ids)
     lens = Lens(anchor) if lens is None else lens
-    target = _greedy_answer(attached, ids) if answer is None else anchor.continuation(prompt, answer)
-    rival = None if against is None else anchor.continuation(prompt, against)
+    target = _greedy_answer(attached, ids) if answer is None else _ids_of(anchor, prompt, prefix, answer)
+    rival = None if against is None else _ids_of(anchor, prompt, prefix, against)
     capture, stream, scores = _observe(attached, ids, lens)
     other = _runner_up(scores, target[0], None if rival is None else rival[0])
     contribution, norm = _measure(attached, capture, stream, lens, target[0], other)
-    text = answer if answer is not None else anchor.decode(target).strip() or anchor.piece(target[0])
-    pair = None if against is None or rival is None else (against, rival)
-    measured = _answer(attached, ids, route, (text, target), pair, fill)
+    pair = None if rival is None else (_text_of(anchor, against, rival), rival)
+    measured = _answer(attached, ids, route, (_text_of(anchor, answer, target), target), pair, fill)
     return Trace(
         prompt=prompt,
         tokens=tuple(anchor.piece(token) for token in ids),
@@ -72,7 +76,24 @@ def trace(
         answer=measured,
         runner_up=anchor.piece(other),
         revision=revision,
+        token=len(prefix) if prefix or not (answer is None or isinstance(answer, str)) else None,
     )
+
+
+def _ids_of(anchor: Anchor, prompt: str, prefix: Sequence[int], answer: str | Sequence[int]) -> list[int]:
+    """The tokens of an answer where it follows prompt and prefix."""
+    if not isinstance(answer, str):
+        if not answer:
+            raise UserError("the answer is empty: name at least one token")
+        anchor.check(list(answer))
+        return list(answer)
+    if prefix:
+        raise UserError("an answer behind generated tokens is given by its ids: its text alone does not say which tokens it is")
+    return anchor.continuation(prompt, answer)
+
+
+def _text_of(anchor: Anchor, answer: str | Sequence[int] | None, ids: list[int]) -> str:
+    return answer if isinstance(answer, str) else anchor.decode(ids).strip() or anchor.piece(ids[0])
 
 
 def _greedy_answer(attached: Attached, ids: list[int]) -> list[int]:

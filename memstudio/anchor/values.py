@@ -29,8 +29,24 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """What another memory says of a generated token, on the same text before it.
+
+    logprob: of the token that was chosen. top: its own likeliest tokens. agrees: whether its likeliest is the run's likeliest too.
+    """
+
+    memory: Memory
+    logprob: float
+    top: tuple[tuple[str, float], ...]
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token. `text` is what it appends to the running text; `revision` is the one it was computed under."""
+    """One generated token. `text` is what it appends to the running text; `revision` is the one it was computed under.
+
+    beside: what lesser memories say of it; empty where that was not measured.
+    """
 
     index: int
     id: int
@@ -39,6 +55,23 @@ class Token:
     revision: int
     seconds: float
     top: tuple[tuple[str, float], ...] = ()
+    beside: tuple[Lane, ...] = ()
+
+    def lane(self, memory: Memory) -> Lane | None:
+        """What a memory beside the run says of it; None where that was not measured."""
+        return next((lane for lane in self.beside if lane.memory == memory), None)
+
+    @property
+    def gain(self) -> float | None:
+        """What the run's memory did to it: log-probability with it minus without, in nats; None where that was not measured."""
+        without = self.lane("none")
+        return None if without is None else self.logprob - without.logprob
+
+    @property
+    def decided(self) -> bool | None:
+        """Whether the likeliest token is another one without the memory; None where that was not measured."""
+        without = self.lane("none")
+        return None if without is None else not without.agrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +129,9 @@ class Answer:
 class Trace:
     """The record of one run over the prompt's tokens (reference path).
 
-    tokens: the prompt's pieces (T of them). layers: anchor layer indices that carry memory (L).
+    token: the number of the generated token that is explained; None where it is an answer to the prompt.
+    tokens: the pieces (T of them) of the prompt and of what was generated before that token.
+    layers: anchor layer indices that carry memory (L).
     contribution: float32 [L, levels, T], direct logit attribution of each block's output at each token to the answer's first token
         against its runner-up (projected).
     norm: float32 [L, levels, T], norm of each block's output relative to the anchor's own MLP output there (observed). NaN = not measured.
@@ -114,3 +149,4 @@ class Trace:
     answer: Answer
     runner_up: str
     revision: int
+    token: int | None = None

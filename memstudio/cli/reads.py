@@ -1,5 +1,6 @@
 """The verbs that only read: info, route, run, trace."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,8 +27,9 @@ from memstudio.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from memstudio.anchor.values import Run, Trace
-    from memstudio.bank.values import Route
+    from memstudio.anchor.values import Run, Token, Trace
+    from memstudio.bank.values import ClusterId, Route
+    from memstudio.session import Session
 
 
 def info(
@@ -98,6 +100,7 @@ def run(
     temperature: Annotated[float, typer.Option("--temperature", help="0 is greedy.")] = 0.0,
     top_p: Annotated[float, typer.Option("--top-p", help="Draw from the likeliest tokens of this share.")] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
+    beside: Annotated[bool, typer.Option("--beside", help="Measure each token under the generic blocks and no memory too.")] = False,
     hide: HideOption = None,
     mute: MuteOption = None,
     solo: SoloOption = None,
@@ -127,12 +130,14 @@ def run(
         _refuse_empty(text)
         loaded(session)
         session.listen(tell)
-        result = session.run(text, key=key, route=route_of(route), memory=memory, sampling=sampling)
+        result = session.run(text, key=key, route=route_of(route), memory=memory, sampling=sampling, beside=beside)
     if json:
         show.print_json(_run_payload(result))
         return
     show.say()
     show.note(f"{len(result.tokens)} tokens, {result.tokens_per_second:.0f} a second, revision {result.revision}")
+    if beside:
+        _show_beside(result)
 
 
 def trace(
@@ -140,6 +145,10 @@ def trace(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The prompt.", show_default=False)],
     answer: Annotated[str | None, typer.Option("--answer", metavar="T", help="What is explained.", show_default=False)] = None,
     against: Annotated[str | None, typer.Option("--against", metavar="U", help="A second answer.", show_default=False)] = None,
+    token: Annotated[
+        int | None,
+        typer.Option("--token", metavar="N", min=0, help="Run the prompt and explain its token N, the first is 0.", show_default=False),
+    ] = None,
     key: KeyOption = None,
     route: RouteOption = None,
     hide: HideOption = None,
@@ -155,15 +164,32 @@ def trace(
     """What each fetched block causes: log-probability of the answer without it, and where it acts."""
     if against is not None and answer is None:
         raise typer.BadParameter("--against needs --answer")
+    if token is not None and answer is not None:
+        raise typer.BadParameter("--token explains a token of the run, --answer another text: give one of them")
     with reading(bank, study=study, device=device, dtype=dtype, anchor=anchor, encoder=encoder, hide=hide, mute=mute, solo=solo) as session:
         _refuse_empty(text)
         loaded(session)
-        found = session.trace(text, key=key, route=route_of(route), answer=answer, against=against)
+        if token is None:
+            found = session.trace(text, key=key, route=route_of(route), answer=answer, against=against)
+        else:
+            found = _trace_token(session, text, key, route_of(route), token)
         labels = {cluster: session.card(cluster).label for cluster in found.route.clusters}
     if json:
         show.print_json(_trace_payload(found))
         return
     _show_trace(found, labels)
+
+
+def _trace_token(session: "Session", text: str, key: str | None, route: "tuple[ClusterId, ...] | None", token: int) -> "Trace":
+    """Token number `token` of the greedy run, on the run's own route."""
+    from memstudio.anchor.values import Sampling
+    from memstudio.errors import UserError
+
+    run = session.run(text, key=key, route=route, sampling=Sampling(token + 1))
+    ids = [each.id for each in run.tokens]
+    if token >= len(ids):
+        raise UserError(f"--token {token}: the answer has {len(ids)} tokens, the first is 0")
+    return session.trace(text, route=run.route.clusters if run.route else None, prefix=ids[:token], answer=ids[token:])
 
 
 def _refuse_empty(text: str) -> None:
@@ -187,7 +213,7 @@ def _run_payload(run: "Run") -> dict[str, Any]:
         "key": run.key,
         "memory": run.memory,
         "text": run.text,
-        "tokens": run.tokens,
+        "tokens": [_token_payload(token) for token in run.tokens],
         "route": run.route.clusters if run.route else None,
         "top": [{"token": token, "logprob": logprob} for token, logprob in (run.tokens[0].top if run.tokens else ())],
         "seconds": run.seconds,
@@ -196,9 +222,34 @@ def _run_payload(run: "Run") -> dict[str, Any]:
     }
 
 
+def _token_payload(token: "Token") -> dict[str, Any]:
+    """A token with what lesser memories say of it, by memory; gain and decided are null where that was not measured."""
+    plain = {field.name: getattr(token, field.name) for field in dataclasses.fields(token)}
+    beside = {lane.memory: {"logprob": lane.logprob, "top": lane.top, "agrees": lane.agrees} for lane in token.beside}
+    return {**plain, "beside": beside, "gain": token.gain, "decided": token.decided}
+
+
+def _show_beside(run: "Run") -> None:
+    """Each token's log-probability under the run's memory and the lesser ones."""
+    memories = [lane.memory for lane in run.tokens[0].beside] if run.tokens else []
+    if not memories:
+        show.say("\nno memory holds less than this run's: nothing to measure it beside")
+        return
+    rows = []
+    for token in run.tokens:
+        others = [lane.logprob if lane else None for lane in map(token.lane, memories)]
+        without = token.beside[-1].top[0][0] if token.decided else None
+        rows.append((token.index, repr(token.text), token.logprob, *others, token.gain, without and repr(without)))
+    columns = ("token", "text", run.memory, *memories, "gain", "without it rather")
+    show.table("log p of each token, nats", columns, rows, right=(0, *range(2, 4 + len(memories))))
+    decided = sum(bool(token.decided) for token in run.tokens)
+    show.say(f"the memory decided {decided} of {len(run.tokens)} tokens: another one is the likeliest without it")
+
+
 def _trace_payload(trace: "Trace") -> dict[str, Any]:
     return {
         "prompt": trace.prompt,
+        "token": trace.token,
         "tokens": trace.tokens,
         **_route_payload(trace.route),
         "layers": trace.layers,
@@ -216,8 +267,9 @@ def _trace_payload(trace: "Trace") -> dict[str, Any]:
 def _show_trace(trace: "Trace", labels: Mapping[Any, str]) -> None:
     answer = trace.answer
     generic = f", with the generic blocks {answer.generic:.2f}" if answer.generic is not None else ""
-    show.say(f"answer {answer.text!r}, runner-up {trace.runner_up!r}, revision {trace.revision}")
-    show.say(f"log p(answer): without memory {answer.none:.2f}{generic}, fetched {answer.fetched:.2f}")
+    what = "answer" if trace.token is None else f"token {trace.token}"
+    show.say(f"{what} {answer.text!r}, runner-up {trace.runner_up!r}, revision {trace.revision}")
+    show.say(f"log p({what}): without memory {answer.none:.2f}{generic}, fetched {answer.fetched:.2f}")
     gains = {name: after - before for (_, before), (name, after) in zip(answer.steps, answer.steps[1:], strict=False)}
     rows = []
     for cluster in trace.route.clusters:

@@ -23,8 +23,9 @@ def trace(
     *,
     key: str | None,
     route: Sequence[ClusterId] | None,
-    answer: str | None,
-    against: str | None,
+    prefix: Sequence[int],
+    answer: str | Sequence[int] | None,
+    against: str | Sequence[int] | None,
 ) -> Trace:
     """See `Session.trace`."""
     session.running.encode(text)
@@ -42,6 +43,7 @@ def trace(
         session.running.attached,
         text,
         chosen,
+        prefix=prefix,
         answer=answer,
         against=against,
         fill=fill,

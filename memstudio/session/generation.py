@@ -30,6 +30,7 @@ class Generation:
         memory: Memory,
         sampling: Sampling,
         prefix: tuple[int, ...],
+        beside: bool,
         job: Job | None,
     ) -> None:
         """Encodes and routes, so that bad input is refused before the first token.
@@ -43,6 +44,7 @@ class Generation:
         self._memory = memory
         self._sampling = sampling
         self._ids = list(prefix)
+        self._beside = beside
         self._job = job or Job("run")
         self._prompt = session.running.encode(text)
         self._route = choose(session, text, key, route, memory)
@@ -77,10 +79,11 @@ class Generation:
         return self._result()
 
     def _begin(self) -> Iterator[Token]:
-        """The engine, with the prompt and what came so far still to be read."""
-        session = self._session
+        """The engine, with the prompt and what came so far still to be read; lanes begin anew with it."""
+        session, running = self._session, self._session.running
         self._recomputes = session.recomputes
-        return generate(session.running.attached, self._prompt, self._sampling, revision=lambda: session.head, prefix=self._ids)
+        lanes = running.lanes(self._memory, session.overlay, session.blob) if self._beside else None
+        return generate(running.attached, self._prompt, self._sampling, revision=lambda: session.head, prefix=self._ids, lanes=lanes)
 
     def _next(self) -> Token | None:
         start = time.perf_counter()

@@ -1,7 +1,7 @@
-"""The model that a session runs: anchor, encoder and two arms, each loaded when first needed.
+"""The model that a session runs: anchor, encoder and arms, each loaded when first needed.
 
-The main arm answers the user; the spare one is lent to previews, receipts and edits that need the model, so that neither ever
-disturbs what the user's run has in its slots.
+The main arm answers the user; the spare one is lent to previews, receipts and edits that need the model, and a third reads runs
+along, so that neither ever disturbs what the user's run has in its slots.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from memstudio.anchor.wish import RunTime, Wish, identity
 from memstudio.bank.overlay import ResolvedKey
-from memstudio.bank.values import Overlay
+from memstudio.bank.values import Memory, Overlay
 from memstudio.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from memstudio.anchor.arm import Arm
     from memstudio.anchor.attach import Attached
+    from memstudio.anchor.lanes import Lanes
     from memstudio.anchor.lens import Lens
     from memstudio.anchor.load import Anchor
     from memstudio.anchor.router import Encoder
@@ -82,6 +83,23 @@ class Running:
         from memstudio.anchor.arm import Arm
 
         return Arm(self._bank, self.anchor)
+
+    @cached_property
+    def beside(self) -> Arm:
+        """An arm for what reads a run along; it holds the generic blocks, which no edit changes."""
+        from memstudio.anchor.arm import Arm
+
+        return Arm(self._bank, self.anchor)
+
+    def lanes(self, memory: Memory, overlay: Overlay, blob: Blob) -> Lanes | None:
+        """New lanes beside a run with a kind of memory; None where no memory holds less."""
+        from memstudio.anchor.lanes import Lanes, lesser
+
+        memories = lesser(memory, generic=self._bank.manifest.generic)
+        if not memories:
+            return None
+        self.beside.fetch(Wish("generic"), overlay, blob)
+        return Lanes(self.beside.attached, memories)
 
     @property
     def attached(self) -> Attached:
@@ -147,6 +165,6 @@ class Running:
 
     def detach(self) -> None:
         """Take the arms off the anchor."""
-        for name in ("arm", "spare"):
+        for name in ("arm", "spare", "beside"):
             if name in self.__dict__:
                 self.__dict__[name].attached.detach()

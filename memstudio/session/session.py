@@ -109,6 +109,7 @@ class Session(Trying):
         memory: Memory = "fetched",
         sampling: Sampling = Sampling(),
         prefix: Sequence[int] = (),
+        beside: bool = False,
         job: Job | None = None,
     ) -> Iterator[Token]:
         """Continue a prompt, a token at a time. Emits Routed, Generated and Finished.
@@ -117,13 +118,15 @@ class Session(Trying):
         and values of earlier tokens as they were, unless `recompute` is asked for. A cancelled job ends the run as stopped.
 
         prefix: ids of tokens already generated; they are read again under the blocks of now, and the run goes on behind them.
+        beside: measure each token under the generic blocks and no memory too (`Token.beside`), on the same text; the run itself stays
+        bit for bit the same. An edit changes neither of them, and a recompute has them read again.
 
         Raises:
             UserError: an empty or over-long prompt, a cluster that does not exist, sampling out of range.
         """
         from memstudio.session.generation import Generation
 
-        return Generation(self, text, key, route, memory, sampling, tuple(prefix), job).tokens()
+        return Generation(self, text, key, route, memory, sampling, tuple(prefix), beside, job).tokens()
 
     def run(
         self,
@@ -134,12 +137,13 @@ class Session(Trying):
         memory: Memory = "fetched",
         sampling: Sampling = Sampling(),
         prefix: Sequence[int] = (),
+        beside: bool = False,
         job: Job | None = None,
     ) -> Run:
         """`generate` to its end."""
         from memstudio.session.generation import Generation
 
-        return Generation(self, text, key, route, memory, sampling, tuple(prefix), job).finish()
+        return Generation(self, text, key, route, memory, sampling, tuple(prefix), beside, job).finish()
 
     def recompute(self) -> None:
         """Have the runs at work read their text again under the blocks of now before their next token."""
@@ -300,19 +304,22 @@ class Session(Trying):
         *,
         key: str | None = None,
         route: Sequence[ClusterId] | None = None,
-        answer: str | None = None,
-        against: str | None = None,
+        prefix: Sequence[int] = (),
+        answer: str | Sequence[int] | None = None,
+        against: str | Sequence[int] | None = None,
     ) -> Trace:
         """The record of one run: contributions (projected), norms (observed), effects on an answer (causal). Emits Traced.
 
-        answer: what is explained, the greedy continuation unless given; against: a second answer.
+        answer: what is explained, the greedy continuation unless given; against: a second answer. Either is a text, or ids.
+        prefix: ids of tokens generated before the one that is explained. The key is routed as without them; name the run's own route
+        to have what it fetched then.
 
         Raises:
             UserError: an empty or over-long prompt or answer, a cluster that does not exist.
         """
         from memstudio.session.evidence import trace
 
-        found = trace(self, text, key=key, route=route, answer=answer, against=against)
+        found = trace(self, text, key=key, route=route, prefix=prefix, answer=answer, against=against)
         self.emit(Traced(found))
         return found
 

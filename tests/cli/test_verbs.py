@@ -61,6 +61,32 @@ def test_run_takes_a_route_a_key_and_a_kind_of_memory(shell: Shell, tiny_bank: P
     assert text("--key", key) == text("--route", ",".join(route))
 
 
+def test_run_measures_each_token_beside_lesser_memories_where_that_is_asked(shell: Shell, tiny_bank: Path) -> None:
+    words = ("run", tiny_bank, PROMPT, "--max-tokens", 5)
+    plain, said = shell(*words, "--json").json, shell(*words, "--beside", "--json").json
+    assert [(token["id"], token["logprob"]) for token in said["tokens"]] == [(token["id"], token["logprob"]) for token in plain["tokens"]]
+    assert {(len(token["beside"]), token["gain"], token["decided"]) for token in plain["tokens"]} == {(0, None, None)}
+    for token in said["tokens"]:
+        assert set(token["beside"]) == {"generic", "none"}
+        assert token["gain"] == pytest.approx(token["logprob"] - token["beside"]["none"]["logprob"])
+        assert token["decided"] == (token["beside"]["none"]["top"][0][0] != token["top"][0][0])
+    people = shell(*words, "--beside")
+    assert people.out.startswith(said["text"])
+    assert f"the memory decided {sum(token['decided'] for token in said['tokens'])} of 5 tokens" in people.out
+    assert "nothing to measure" in shell(*words, "--memory", "none", "--beside").out
+
+
+def test_trace_explains_a_token_of_the_run(shell: Shell, tiny_bank: Path) -> None:
+    run = shell("run", tiny_bank, PROMPT, "--max-tokens", 4, "--json").json
+    said = shell("trace", tiny_bank, PROMPT, "--token", 3, "--json").json
+    assert (said["token"], said["route"]) == (3, run["route"])
+    assert said["answer"]["fetched"] == pytest.approx(run["tokens"][3]["logprob"], abs=1e-4)
+    assert shell("trace", tiny_bank, PROMPT, "--token", 3).out.startswith("token 3 ")
+    assert shell("trace", tiny_bank, PROMPT, "--token", 3, "--answer", "79").status == 2
+    refused = shell("trace", tiny_bank, PROMPT, "--token", 100_000)
+    assert refused.status == 2
+
+
 def test_trace_says_what_each_block_causes(shell: Shell, tiny_bank: Path) -> None:
     said = shell("trace", tiny_bank, PROMPT, "--answer", "79", "--against", "47", "--json").json
     assert set(said["effect"]) == set(said["route"])
