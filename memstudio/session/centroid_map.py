@@ -211,8 +211,7 @@ def _write(made: Map, keep: Path) -> None:
 
     whole = save({f"points.{level}": points for level, points in enumerate(made.points, 1)}, metadata=_facts(made))
     beside: Path | None = None
-    try:
-        keep.parent.mkdir(parents=True, exist_ok=True)
+    try:  # a folder that went meanwhile, a temporary study's for example, is not made again
         with tempfile.NamedTemporaryFile(dir=keep.parent, prefix=f".{keep.stem}-", delete=False) as file:
             beside = Path(file.name)
             file.write(whole)

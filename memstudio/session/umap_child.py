@@ -68,7 +68,7 @@ def _running(command: Sequence[str], complaints: IO[bytes]) -> Iterator[tuple[su
         env={**os.environ, **dict.fromkeys(_THREADS, "1")},
     )
     lines: Lines = queue.SimpleQueue()
-    reader = threading.Thread(target=_read_lines, args=(process, lines), name="memstudio-map", daemon=True)
+    reader = threading.Thread(target=_read_lines, args=(process, lines), name="memstudio-map-child", daemon=True)
     reader.start()
     try:
         yield process, lines

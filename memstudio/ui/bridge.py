@@ -224,6 +224,10 @@ class Bridge(QObject):
         """Nothing is under way but what nobody waits for."""
         return not self._under_way
 
+    def number(self) -> int:
+        """A number for a job of another thread, as `JobView` bears it."""
+        return next(self._numbers)
+
     def cancel(self, number: int) -> None:
         """Cancel a job that the status bar shows."""
         if number in self._jobs:

@@ -13,6 +13,7 @@ from memstudio.ui.dialogs import AboutDialog, LogDialog
 from memstudio.ui.docks import DockTitle, kept_layout, make_docks, panels_menu, place_docks, restore_layout, show_dock
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
+from memstudio.ui.map_studio import MapStudio
 from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
@@ -22,6 +23,7 @@ from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.icicle_panel import IciclePanel
+from memstudio.ui.panels.map_panel import MapPanel
 from memstudio.ui.panels.pair_panel import PairPanel
 from memstudio.ui.panels.palette import Palette
 from memstudio.ui.panels.parts import EmptyState
@@ -70,6 +72,7 @@ class MainWindow(WindowDesk):
         self.builds = BuildStudio(self.studio, self)
         self.learns = LearnStudio(self.studio, self.theme, self)
         self.scans = ScanStudio(bridge, self.scan, self)
+        self.maps = MapStudio(bridge, self.panels.map, self.panels.status, self)
         self.views = ViewStudio(self.studio, self)
         self.measuring = Measuring(bridge, self)
         self.measuring.on = preferences.measure_edits
@@ -106,6 +109,7 @@ class MainWindow(WindowDesk):
             history=HistoryPanel(theme),
             facts=FactsPanel(theme),
             icicle=IciclePanel(theme),
+            map=MapPanel(theme),
             table=TablePanel(theme),
             status=StatusBar(),
         )
@@ -132,6 +136,7 @@ class MainWindow(WindowDesk):
                 ("block", "Block", panels.block),
                 ("heat", "Heat map", panels.heat),
                 ("icicle", "Icicle", panels.icicle),
+                ("map", "Map", panels.map),
                 ("table", "Table", panels.table),
                 ("scan", "Where?", self.scan),
                 ("facts", "Facts", panels.facts),
@@ -154,6 +159,7 @@ class MainWindow(WindowDesk):
         studio.crashed.connect(self._crashed)
         self.facts.changed.connect(self._refresh)
         self.revisions.changed.connect(self._refresh)
+        self.maps.changed.connect(self._refresh)
         self.revisions.raised.connect(lambda name: show_dock(self.docks[name]))
         self.builds.open_wanted.connect(self.open_path)
         self._scale.wanted.connect(studio.scale)
@@ -180,7 +186,7 @@ class MainWindow(WindowDesk):
     def _refresh(self) -> None:
         targets = len(self.panels.facts.requests())
         now = self.revisions.situation(self.studio.situation)
-        now = replace(now, theme=self.theme.choice, measure_edits=self.measuring.on, targets=targets)
+        now = replace(now, theme=self.theme.choice, measure_edits=self.measuring.on, targets=targets, mapped=self.maps.there)
         self.actions_.refresh(now)
         button = self.panels.prompt.run_button
         button.setText("Stop" if now.running else "Run")
@@ -256,5 +262,6 @@ class MainWindow(WindowDesk):
             self._preferences.keep_layout(kept_layout(self, self.docks))
             self.hide()
             self.builds.close()
+            self.maps.close()
             self.studio.bridge.close()
         super().closeEvent(event)

@@ -22,6 +22,7 @@ _CHANGES: tuple[tuple[str, Callable[[Situation], Situation]], ...] = (
     ("there is nothing to redo", lambda now: replace(now, redo=True)),
     ("no edit fell into an answer", lambda now: replace(now, edited_midway=True)),
     ("no fact of the list asks for another answer", lambda now: replace(now, targets=1)),
+    ("the map is there, or being made", lambda now: replace(now, mapped=False)),
     ("make an edit first", lambda now: replace(now, revisions=max(now.revisions, 3))),
     ("select an edit before the head in the history", lambda now: replace(now, revision=_ASIDE)),
 )

@@ -18,6 +18,7 @@ from memstudio.session.findings import Findings
 from memstudio.ui.build_views import BuildMessage
 from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
 from memstudio.ui.learn_views import LearnMessage
+from memstudio.ui.map_views import MapMessage
 from memstudio.ui.revision_views import (
     Compared,
     CompareRested,
@@ -273,6 +274,7 @@ Message = (
     | BuildMessage
     | ScanMessage
     | LearnMessage
+    | MapMessage
 )
 
 
@@ -304,3 +306,5 @@ class Situation:
     """The revision that is selected in the history."""
     revisions: int = 0
     pairing: bool = False
+    mapped: bool = False
+    """There is a map of the bank, or one is being made."""

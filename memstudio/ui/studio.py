@@ -22,6 +22,7 @@ from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.icicle_panel import IciclePanel
+from memstudio.ui.panels.map_panel import MapPanel
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.table_panel import TablePanel
@@ -42,13 +43,14 @@ class Panels:
     history: HistoryPanel
     facts: FactsPanel
     icicle: IciclePanel
+    map: MapPanel
     table: TablePanel
     status: StatusBar
 
     @property
     def views(self) -> tuple[View, ...]:
         """The views of the whole bank."""
-        return (self.tree, self.icicle, self.table)
+        return (self.tree, self.icicle, self.map, self.table)
 
 
 class Studio(QObject):

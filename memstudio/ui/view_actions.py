@@ -16,5 +16,14 @@ VIEW: tuple[Action, ...] = (
         "theme_light", "&Light", "View", lambda d: d.choose_theme("light"), "Dark on light", checked=lambda n: n.theme == "light", group=1
     ),
     Action("theme_dark", "&Dark", "View", lambda d: d.choose_theme("dark"), "Light on dark", checked=lambda n: n.theme == "dark", group=1),
+    Action(
+        "make_map",
+        "Make the &map",
+        "View",
+        lambda d: d.make_map(),
+        "Lay all clusters out by what they mean, once a bank; work goes on meanwhile",
+        enabled=lambda n: n.bank and not n.mapped,
+        group=2,
+    ),
     Action("reset_layout", "&Reset layout", "View", lambda d: d.reset_layout(), "Put every dock back to its place", (), "layout", group=2),
 )

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class ViewStudio(QObject):
-    """Connects tree, icicle and table with the overview and the bridge."""
+    """Connects tree, icicle, map and table with the overview and the bridge."""
 
     def __init__(self, studio: Studio, window: QWidget) -> None:
         super().__init__(window)
         self._studio, self._window = studio, window
         panels, overview, bridge = studio.panels, studio.overview, studio.bridge
-        self._boxes = (panels.tree.shade_box, panels.icicle.shade_box, panels.table.shade_box)
+        self._boxes = (panels.tree.shade_box, panels.icicle.shade_box, panels.map.shade_box, panels.table.shade_box)
         for box in self._boxes:
             box.picked.connect(overview.colour_by)
         overview.measured.connect(self._measured)

@@ -13,6 +13,7 @@ from memstudio.ui.dialogs import AboutDialog, LogDialog
 from memstudio.ui.docks import place_docks, show_dock
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
+from memstudio.ui.map_studio import MapStudio
 from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
@@ -41,6 +42,7 @@ class WindowDesk(QMainWindow):
     builds: BuildStudio
     learns: LearnStudio
     scans: ScanStudio
+    maps: MapStudio
     scan: ScanPanel
     measuring: Measuring
     actions_: ActionSet
@@ -236,6 +238,10 @@ class WindowDesk(QMainWindow):
 
     def reset_layout(self) -> None:
         place_docks(self, self.docks)
+
+    def make_map(self) -> None:
+        show_dock(self.docks["map"])
+        self.maps.make()
 
     def show_about(self) -> None:
         self._about.show()

@@ -57,6 +57,7 @@ def alone(keep: Path) -> bool:
     return [each.name for each in keep.parent.iterdir()] == [keep.name]
 
 
+@pytest.mark.slow
 def test_umap_places_every_cluster_and_says_how_far_it_is(bank: Bank, keep: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
     made = centroid_map(bank, keep, Job("map", on_progress=lambda job: told.append((job.title, job.done, job.total))))
@@ -174,7 +175,7 @@ def test_a_cancelled_map_leaves_no_process_and_no_file(bank: Bank, keep: Path, m
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
     assert list(keep.parent.iterdir()) == []
-    assert not [thread for thread in threading.enumerate() if thread.name == "memstudio-map"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "memstudio-map-child"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""The bridge's part for the map: read, made and asked on a thread of its own, so that a run on the session's worker goes on meanwhile.
+
+Only the bank's tree is read there, from a bank that this thread opened itself; UMAP is a process of its own (`session.umap_child`).
+"""
+
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from memstudio.errors import UserError
+from memstudio.jobs import Cancelled, Job, Worker
+from memstudio.session.centroid_map import Map, centroid_map, map_file, place_key, read_map
+from memstudio.session.umap_child import CHILD
+from memstudio.ui.bridge import Bridge
+from memstudio.ui.map_views import KeyPlaced, KeyRead, MapFound, MapRested
+from memstudio.ui.snapshots import Crashed, JobView, Message
+
+if TYPE_CHECKING:
+    from memstudio.bank.bank import Bank
+
+TITLE = "Making the map"
+
+
+class MapBridge(QObject):
+    """Signals are emitted on the interface thread only. Whatever a turn asked for, answers to it bear its number."""
+
+    found = Signal(MapFound)
+    key_read = Signal(KeyRead)
+    placed = Signal(KeyPlaced)
+    rested = Signal(MapRested)
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__(bridge)
+        self.child: Sequence[str] = CHILD
+        """The command that runs UMAP."""
+        self._bridge = bridge
+        self._worker: Worker | None = None
+        self._making: Job | None = None
+        self._bank: Bank | None = None
+        self._keep = Path()
+        self._map: Map | None = None
+        """These three belong to the map's thread."""
+        for kind, signal in ((MapFound, self.found), (KeyRead, self.key_read), (KeyPlaced, self.placed), (MapRested, self.rested)):
+            bridge.carry(kind, signal)
+
+    def open(self, turn: int, bank: Path, study: Path) -> None:
+        """Another bank: `found` follows, with the map that the study's folder keeps of it. What is at work for the one before ends."""
+        self.cancel()
+
+        def work(_: Job) -> Message:
+            from memstudio.bank.bank import open_bank
+
+            self._bank = self._map = None
+            self._bank = open_bank(bank)
+            self._keep = map_file(study, self._bank.digest)
+            self._map = read_map(self._bank, self._keep)
+            return MapFound(turn, self._map)
+
+        self._submit("Reading the map", work, lambda line: MapRested(turn, line))
+
+    def make(self, turn: int) -> int:
+        """Make the map: `found` or nothing, then `rested`. Gives the number under which the status bar shows it."""
+        number, child = self._bridge.number(), self.child
+
+        def work(job: Job) -> Message | None:
+            if self._bank is None:
+                return None
+            self._map = centroid_map(self._bank, self._keep, job, child=child)
+            return MapFound(turn, self._map)
+
+        def tell(job: Job) -> None:
+            self._bridge.post(JobView(number, job.title, job.done, job.total))
+
+        def end(_: Future[Any]) -> None:
+            self._bridge.post(JobView(number, TITLE, ended=True))
+            self._bridge.post(MapRested(turn))
+
+        self._making = self._submit(TITLE, work, lambda line: MapRested(turn, line), tell)
+        self._making.future.add_done_callback(end)
+        return number
+
+    def cancel(self) -> None:
+        """End the making of the map, its process with it; nothing is kept of it."""
+        if self._making is not None:
+            self._making.cancel()
+            self._making = None
+
+    def read_key(self, ask: int, text: str) -> None:
+        """Have the session's worker read the vector of a key that it has just routed; `key_read` follows."""
+        self._bridge.errand("Reading the key", lambda session, _: KeyRead(ask, session.running.key_vectors([text])[0]), urgent=True)
+
+    def place(self, turn: int, ask: int, key: NDArray[np.float32]) -> None:
+        """Find where a key [dim] lies; `placed` follows where there is a map by then."""
+
+        def work(_: Job) -> Message | None:
+            if self._bank is None or self._map is None:
+                return None
+            return KeyPlaced(turn, ask, place_key(self._map, self._bank.tree, key))
+
+        self._submit("Placing the key", work, lambda line: MapRested(turn, line))
+
+    def close(self) -> None:
+        """End what is at work, its process with it, and the thread. Waits for it: a few seconds where the process is stubborn."""
+        self.cancel()
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def _submit(
+        self,
+        title: str,
+        work: Callable[[Job], Message | None],
+        refused: Callable[[str], Message],
+        tell: Callable[[Job], None] | None = None,
+    ) -> Job:
+        if self._worker is None:
+            self._worker = Worker("memstudio-map")
+
+        def settle(future: Future[Any]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, UserError):
+                self._bridge.post(refused(str(error)))
+            elif error is not None and not isinstance(error, Cancelled):
+                self._bridge.post(Crashed(title, "".join(traceback.format_exception(error))))
+            elif error is None and not future.cancelled() and future.result() is not None:
+                self._bridge.post(future.result())
+
+        job = self._worker.submit(title, work, on_progress=tell)
+        job.future.add_done_callback(settle)
+        return job
