@@ -7,7 +7,9 @@ whatever lies in the slots, and says under which revision.
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -19,6 +21,7 @@ from memstudio.errors import UserError
 GREEDY = Sampling()
 MARKS = ".\n"
 _ROWS = 256
+_STRETCH = 128
 _PADDED = 128
 
 
@@ -32,6 +35,28 @@ def logits(attached: Attached, ids: list[int]) -> Tensor:
     with torch.inference_mode():
         out = attached.forward(torch.tensor([ids], device=attached.anchor.device))
     return out[0].float().cpu()
+
+
+def read(attached: Attached, ids: list[int], answer: Sequence[int]) -> NDArray[np.float32]:
+    """The log-probability of each token of an answer after the prompt `ids` and the answer's own earlier tokens: float32 [len(answer)].
+
+    A stretch of the answer at a time, so that the logits stay bounded. Agrees with the reference path within rounding.
+
+    Raises:
+        UserError: an empty prompt, or one that is over-long with its answer.
+    """
+    anchor = attached.anchor
+    anchor.check([*ids, *answer])
+    found, past, fresh = np.empty(len(answer), np.float32), DynamicCache(config=anchor.model.config), list(ids)
+    for start in range(0, len(answer), _STRETCH):
+        wanted = list(answer[start : start + _STRETCH])
+        fresh += wanted[:-1]
+        with torch.inference_mode():
+            out = attached.forward(torch.tensor([fresh], device=anchor.device), past=past, keep=len(wanted))
+            logs = out[0].float().log_softmax(-1).cpu()
+        found[start : start + len(wanted)] = logs[torch.arange(len(wanted)), torch.tensor(wanted)].numpy()
+        fresh = wanted[-1:]
+    return found
 
 
 def generate(

@@ -12,6 +12,7 @@ import typer
 
 from memstudio import __version__
 from memstudio.cli import (
+    arms,
     bench,
     compare,
     edits,
@@ -51,6 +52,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "search": scanning.search,
     "facts": facts.facts,
     "compare": compare.compare,
+    "arms": arms.arms,
     "update": rewriting.update,
     "erase": rewriting.erase,
     "learn": learning.learn,

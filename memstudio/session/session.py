@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from memstudio.facts.gate import Limits
     from memstudio.history.store import Store
     from memstudio.history.values import Revision
+    from memstudio.session.arm_wish import ArmWish
+    from memstudio.session.arms import Arms
     from memstudio.session.comparing import Comparison
     from memstudio.session.findings import Findings
     from memstudio.session.requests import Request
@@ -144,6 +146,28 @@ class Session(Trying):
         from memstudio.session.generation import Generation
 
         return Generation(self, text, key, route, memory, sampling, tuple(prefix), beside, job).finish()
+
+    def arms(
+        self,
+        prompt: str,
+        wishes: Sequence[ArmWish],
+        sampling: Sampling = Sampling(),
+        *,
+        key: str | None = None,
+        job: Job | None = None,
+    ) -> Arms:
+        """Two to five arms side by side: `Arms.tokens` answers a token each in turn, `Arms.weigh` then reads one answer under every arm.
+
+        Each answers as a run of it would, with what is hidden, muted, solo and pinned now; a route of its own stands before a pin. Only
+        its own tokens decide what it draws. Arms that add the same blocks are computed once. No event is emitted, a cancelled job ends
+        all, and an edit in the meantime changes none: each keeps the blocks that it began with.
+
+        Raises:
+            UserError: as `session.arms.Arms`.
+        """
+        from memstudio.session.arms import Arms
+
+        return Arms(self, prompt, wishes, sampling, key, job)
 
     def recompute(self) -> None:
         """Have the runs at work read their text again under the blocks of now before their next token."""

@@ -81,14 +81,14 @@ def pair(session: Session, ask: PairAsk, post: Callable[[Message], None], job: J
     """Have two revisions answer, each token posted as it comes.
 
     Raises:
-        UserError: as `answer_pair`.
+        UserError: as `Session.arms`.
     """
     from memstudio.anchor.values import Sampling
-    from memstudio.session.pair import answer_pair
+    from memstudio.session.arm_wish import ArmWish
 
     sampling = Sampling(ask.max_tokens, ask.temperature, seed=ask.seed)
-    for side, token in answer_pair(session, ask.text, ask.a, ask.b, sampling, job=job):
-        post(PairSaid(ask.number, side, token))
+    for side, token in session.arms(ask.text, [ArmWish(revision=ask.a), ArmWish(revision=ask.b)], sampling, job=job).tokens():
+        post(PairSaid(ask.number, 1 if side else 0, token))
     return PairEnded(ask.number)
 
 
