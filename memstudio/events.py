@@ -1,6 +1,7 @@
 """What happened, told in the past tense: the session emits these, the bridge carries them to the window."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from memstudio.anchor.values import Run, Token, Trace
 from memstudio.bank.values import ClusterId, Route
@@ -58,4 +59,18 @@ class Traced:
     trace: Trace
 
 
-Event = Committed | Hidden | Routed | Generated | Finished | Traced
+@dataclass(frozen=True, slots=True)
+class Did:
+    """A verb of the session was carried out, by whoever calls the session; verbs that it called itself are not told.
+
+    arguments, keywords: what it was called with that is not the default. home: "" for a method, else the module of the function that
+    takes the session first.
+    """
+
+    verb: str
+    arguments: tuple[object, ...] = ()
+    keywords: Mapping[str, object] = field(default_factory=dict)
+    home: str = ""
+
+
+Event = Committed | Hidden | Routed | Generated | Finished | Traced | Did

@@ -36,6 +36,8 @@ class Rewrite:
     facts: ClassVar[tuple[Fact, ...]] = ()
     cluster: ClusterId
     tensors: Mapping[str, Tensor] | Tensor = field(repr=False)
+    file: Path | None = field(default=None, repr=False)
+    """Where they were read from."""
 
     @classmethod
     def from_file(cls, cluster: ClusterId, path: Path, bank: Bank) -> Rewrite:
@@ -56,7 +58,7 @@ class Rewrite:
             if entry.dtype not in _DTYPES:
                 raise UserError(f"{path}: tensor {name!r:.60} is {entry.dtype}; write float32, float16 or bfloat16")
         try:
-            return cls(cluster, load_file(path))
+            return cls(cluster, load_file(path), path)
         except (OSError, SafetensorError) as error:  # it was readable a moment ago
             raise UserError(f"{path}: is no readable safetensors file ({error!s:.200})") from None
 

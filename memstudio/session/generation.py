@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from memstudio.anchor.engine import generate
 from memstudio.anchor.values import Run, Sampling, Token
 from memstudio.bank.values import ClusterId, Memory
-from memstudio.events import Finished, Generated, Routed
+from memstudio.events import Did, Finished, Generated, Routed
 from memstudio.jobs import Cancelled, Job
 from memstudio.session.routing import choose
 from memstudio.session.running import Wish
@@ -41,6 +42,8 @@ class Generation:
         self._session = session
         self._text = text
         self._key = text if key is None else key
+        self._asked_route = None if route is None else tuple(route)
+        self._prefix = prefix
         self._memory = memory
         self._sampling = sampling
         self._ids = list(prefix)
@@ -70,6 +73,7 @@ class Generation:
         except Cancelled:
             self._stopped = True  # an end like any other: the run says so
         finally:
+            self._tell()
             self._session.emit(Finished(self._number, self._result()))
 
     def finish(self) -> Run:
@@ -77,6 +81,20 @@ class Generation:
         for _ in self.tokens():
             pass
         return self._result()
+
+    def _tell(self) -> None:
+        """The run as a call of `Session.run` that ends where this one ended."""
+        sampling = dataclasses.replace(self._sampling, max_tokens=len(self._tokens)) if self._stopped else self._sampling
+        named: dict[str, tuple[object, object]] = {
+            "key": (self._key, self._text),
+            "route": (self._asked_route, None),
+            "memory": (self._memory, "fetched"),
+            "sampling": (sampling, Sampling()),
+            "prefix": (self._prefix, ()),
+        }
+        if self._tokens:
+            keywords = {name: value for name, (value, default) in named.items() if value != default}
+            self._session.emit(Did("run", (self._text,), keywords))
 
     def _begin(self) -> Iterator[Token]:
         """The engine, with the prompt and what came so far still to be read; lanes begin anew with it."""

@@ -14,6 +14,7 @@ from memstudio.errors import UserError
 from memstudio.facts.values import Fact
 from memstudio.history.values import Purged, Revision
 from memstudio.jobs import Job
+from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -164,6 +165,7 @@ def diff(session: Session, a: int, b: int) -> list[BlockDiff]:
     return found
 
 
+@tells
 def purge(session: Session, *, job: Job | None = None) -> Purged:
     """Let go, for good, of every block that an edit made and that does not stand at the head, other branches' included.
 

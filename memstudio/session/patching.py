@@ -17,6 +17,7 @@ from memstudio.export.patch_edit import ApplyPatch
 from memstudio.export.silence import WITHHELD, Gone
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
+from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
     from memstudio.editing.plan import Plan
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from memstudio.session.session import Session
 
 
+@tells
 def export_patch(session: Session, out: str | Path, revisions: Sequence[int] | None = None) -> tuple[Change, ...]:
     """Write a patch folder of revisions (None: all that lead to the head); gives what they come to.
 

@@ -22,6 +22,7 @@ from memstudio.facts.values import Answers, Fact, Judge, Scores
 from memstudio.jobs import Job
 from memstudio.session.routing import choose
 from memstudio.session.running import Running, Wish
+from memstudio.session.telling import tells
 from memstudio.session.trying import Trying
 
 if TYPE_CHECKING:
@@ -236,6 +237,7 @@ class Session(Trying):
         report = takedown(self, plan, paths=paths, gold=gold, job=job or Job("takedown"))
         return dataclasses.replace(plan, receipt={**plan.receipt, "takedown": report})
 
+    @tells
     def apply(
         self,
         edit: Edit | Plan,
@@ -290,6 +292,7 @@ class Session(Trying):
 
         return request(self, prompt, target, phrasings, subject, job or Job("request"))
 
+    @tells
     def measure(self, revision: int | None = None, *, job: Job | None = None) -> Revision:
         """Measure what a revision (None: the head) did against its parent, and keep that as its receipt.
 
@@ -300,6 +303,7 @@ class Session(Trying):
 
         return measure_revision(self, self.head if revision is None else revision, job or Job("measure"))
 
+    @tells
     def compare(self, a: int, b: int, facts: Sequence[Fact] | None = None, *, job: Job | None = None) -> Comparison:
         """Two revisions compared fact by fact (None: the bank's own): blocks that differ and by how much, facts gained, lost, changed.
 
@@ -310,6 +314,7 @@ class Session(Trying):
 
         return compare_revisions(self, a, b, facts, job=job)
 
+    @tells
     def revert(self, revision: int, *, along: bool = False, again: bool = False, measure: bool = False, job: Job | None = None) -> Revision:
         """Take one revision back by a new one; along: with the later ones that stand on its blocks; again: and run those anew.
 
@@ -322,6 +327,7 @@ class Session(Trying):
 
     # --- evidence ---------------------------------------------------------------------------------------------------
 
+    @tells
     def trace(
         self,
         text: str,
@@ -347,6 +353,7 @@ class Session(Trying):
         self.emit(Traced(found))
         return found
 
+    @tells
     def scan(
         self,
         text: str,
@@ -409,6 +416,7 @@ class Session(Trying):
             self._facts = tuple(read_facts(path)) if path else ()
         return list(self._facts)
 
+    @tells
     def score(
         self,
         facts: Sequence[Fact] | None = None,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from memstudio.bank.values import BASE, BlockState, Change, ClusterId, Overlay
 from memstudio.errors import UserError
-from memstudio.events import Committed, Event
+from memstudio.events import Committed, Did, Event
+from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +32,9 @@ class Study:
         self._store = store
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._overlay: Overlay = store.overlay() if store is not None else {}
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[tuple[Callable[[Event], None], bool]] = []
         self._pending: Mapping[str, torch.Tensor] = {}
+        self._calls = 0
 
     def __enter__(self) -> Self:
         return self
@@ -90,15 +92,35 @@ class Study:
         """What differs from the bank as shipped at the head; the caller's own copy."""
         return dict(self._overlay)
 
-    def listen(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call back with each event, on the session's thread; the returned function ends that."""
-        self._listeners.append(callback)
-        return lambda: self._listeners.remove(callback) if callback in self._listeners else None
+    def listen(self, callback: Callable[[Event], None], *, deeds: bool = False) -> Callable[[], None]:
+        """Call back with each event, on the session's thread; the returned function ends that. deeds: with `Did` too."""
+        listener = (callback, deeds)
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def emit(self, event: Event) -> None:
         """Tell the listeners. For the session's own parts."""
-        for listener in tuple(self._listeners):
-            listener(event)
+        for listener, deeds in tuple(self._listeners):
+            if deeds or not isinstance(event, Did):
+                listener(event)
+
+    @contextlib.contextmanager
+    def calling(self) -> Iterator[bool]:
+        """While a verb is carried out: whether no other one called it. For the session's own parts."""
+        self._calls += 1
+        try:
+            yield self._calls == 1
+        finally:
+            self._calls -= 1
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """What is asked while another verb breathes is not part of that one; for whoever lets urgent calls in (see `jobs`)."""
+        calls, self._calls = self._calls, 0
+        try:
+            yield
+        finally:
+            self._calls = calls
 
     def blob(self, sha256: str) -> torch.Tensor:
         """An edited block's tensor, that of an edit under way included."""
@@ -136,6 +158,7 @@ class Study:
         finally:
             self._pending = before
 
+    @tells
     def undo(self) -> Revision:
         """Go to the head's parent. Emits Committed.
 
@@ -147,6 +170,7 @@ class Study:
             raise UserError("nothing to undo: the study stands at revision 0, the bank as shipped")
         return self.checkout(target)
 
+    @tells
     def redo(self) -> Revision:
         """Go to the revision that was last undone. Emits Committed.
 
@@ -158,6 +182,7 @@ class Study:
             raise UserError(f"nothing to redo: no revision was undone after revision {self.head}")
         return self.checkout(target)
 
+    @tells
     def checkout(self, revision: int) -> Revision:
         """Go to any revision. Emits Committed.
 

@@ -10,6 +10,7 @@ from memstudio.events import Hidden
 from memstudio.session.routing import explicit
 from memstudio.session.running import RunTime
 from memstudio.session.study import Study
+from memstudio.session.telling import tells
 
 
 class Trying(Study):
@@ -30,6 +31,7 @@ class Trying(Study):
         """The blocks that are fetched and not added."""
         return self.runtime.muted
 
+    @tells
     def hide(self, clusters: Collection[ClusterId]) -> None:
         """The retriever passes these subtrees over from now on, and takes the runner-up; replaces the set before. Emits Hidden.
 
@@ -38,6 +40,7 @@ class Trying(Study):
         """
         self._try(dataclasses.replace(self.runtime, hidden=self._checked(clusters)))
 
+    @tells
     def mute(self, clusters: Collection[ClusterId]) -> None:
         """These blocks are fetched and not added from now on; replaces the set before. Emits Hidden.
 
@@ -46,6 +49,7 @@ class Trying(Study):
         """
         self._try(dataclasses.replace(self.runtime, muted=self._checked(clusters)))
 
+    @tells
     def solo(self, clusters: Collection[ClusterId]) -> None:
         """Only these blocks are added from now on, those muted aside; none: all are again. Replaces the set before. Emits Hidden.
 
@@ -54,6 +58,7 @@ class Trying(Study):
         """
         self._try(dataclasses.replace(self.runtime, solo=self._checked(clusters)))
 
+    @tells
     def pin(self, route: Sequence[ClusterId] | None) -> None:
         """Every run takes this route from now on, whatever its key, unless it names one itself; None frees them. Emits Hidden.
 

@@ -19,9 +19,10 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from memstudio.anchor.values import Sampling
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
-from memstudio.events import Committed, Event, Finished, Generated, Hidden, Routed, Traced
+from memstudio.events import Committed, Did, Event, Finished, Generated, Hidden, Routed, Traced
 from memstudio.jobs import Cancelled, Job, Worker
 from memstudio.session.findings import Findings
+from memstudio.session.script import Deed, deed_of
 from memstudio.ui import errands
 from memstudio.ui.build_errands import is_model_folder
 from memstudio.ui.build_views import ModelFound
@@ -80,6 +81,7 @@ class Bridge(QObject):
     neurons = Signal(BlockNeurons)
     job = Signal(JobView)
     noted = Signal(Noted)
+    deed = Signal(Deed)
     failed = Signal(str)
     crashed = Signal(Crashed)
     gave_way = Signal()
@@ -109,6 +111,7 @@ class Bridge(QObject):
             JobView: self.job,
             Noted: self.noted,
             Crashed: self.crashed,
+            Deed: self.deed,
         }
         self._at_work: Job | None = None
         self._nudge = threading.Event()
@@ -131,9 +134,10 @@ class Bridge(QObject):
             session = errands.open_bank(wish)
             self._let_go()
             self._session = session
-            session.listen(self._hear)
+            session.listen(self._hear, deeds=True)
             facts = session.facts()
             self._expected = errands.expected_answers(facts)
+            self.post(errands.opening_deed(session, wish))
             return errands.opened(session, facts)
 
         self._submit(f"Opening {Path(wish.path).name}", work, shown=True)
@@ -270,7 +274,7 @@ class Bridge(QObject):
     def _hear(self, event: Event) -> None:
         if isinstance(event, Traced) and self._at_work is not None and self._at_work.cancelled:
             return
-        self.post(Said(event, self._ask))
+        self.post(deed_of(event) if isinstance(event, Did) else Said(event, self._ask))
 
     def _let_go(self) -> None:
         if self._session is not None:
@@ -312,7 +316,8 @@ class Bridge(QObject):
         def work(job: Job) -> Message | None:
             if self._session is None:
                 raise UserError("no bank is open: open a bank folder first")
-            return errand(self._session, job)
+            with self._session.apart():
+                return errand(self._session, job)
 
         return work
 

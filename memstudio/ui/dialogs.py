@@ -1,8 +1,7 @@
-"""The few dialogs: a bug's log, and what this program is. None of them blocks."""
+"""The few dialogs: lines to read, and what this program is. None of them blocks."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontDatabase, QGuiApplication
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
 import memstudio
 from memstudio.paths import resources
@@ -10,35 +9,6 @@ from memstudio.ui.icons import pixmap
 from memstudio.ui.panels.parts import label, row
 
 ABOUT = "See which memory blocks of a language model fire for a prompt, prove what each one causes, prune it, and take that back."
-
-
-class LogDialog(QDialog):
-    """What went wrong inside the program, to be copied into a report."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Log")
-        self.resize(720, 420)
-        self._head = label("No error in this session.", "", wrap=True)
-        self.text = QPlainTextEdit()
-        self.text.setReadOnly(True)
-        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        copy = QPushButton("Copy")
-        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text.toPlainText()))
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.addButton(copy, QDialogButtonBox.ButtonRole.ActionRole)
-        buttons.rejected.connect(self.close)
-        column = QVBoxLayout(self)
-        column.addWidget(self._head)
-        column.addWidget(self.text, 1)
-        column.addWidget(buttons)
-
-    def add(self, title: str, traceback: str) -> None:
-        """Another bug; the newest is at the end."""
-        last = traceback.strip().splitlines()[-1] if traceback.strip() else "unknown"
-        self._head.setText(f"{title} failed: this is a bug in memstudio. The study is as it was before. {last}")
-        self.text.appendPlainText(f"{title}\n{traceback}\n")
 
 
 class ListDialog(QDialog):

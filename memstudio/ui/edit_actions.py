@@ -208,7 +208,7 @@ EDIT: tuple[Action, ...] = (
         "Copy as P&ython",
         "Edit",
         copy_as_python,
-        "Copy lines of Python that open this bank and do the same",
+        "Copy a Python script that does what was done since the bank was opened; the log holds its lines",
         ("Ctrl+Alt+C",),
         "python",
         lambda n: n.bank,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memstudio.editing.plan import Edit
     from memstudio.facts.values import Fact
     from memstudio.session import Session
+    from memstudio.session.script import Deed
 
 FIRST_PROMPT = "The atomic number of gold is"
 
@@ -44,6 +45,18 @@ def holds(session: Session, wish: Wish) -> bool:
     if wish.temporary or session.temporary or session.study is None:
         return False
     return session.study.resolve() == study_for(wish.path, wish.study).resolve()
+
+
+def opening_deed(session: Session, wish: Wish) -> Deed:
+    """The line that opens what the window opened."""
+    from memstudio.session.script import opening
+
+    study = None if session.temporary else session.study
+    device = None if wish.device == "auto" else wish.device
+    dtype = None if wish.dtype == "float32" else wish.dtype
+    return opening(
+        session.bank.folder, study, len(session.log()), session.head, device=device, dtype=dtype, encoder=wish.encoder, anchor=wish.anchor
+    )
 
 
 def opened(session: Session, facts: Sequence[Fact]) -> Opened:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMenu
 from memstudio.ui import measures
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_studio import BuildStudio
-from memstudio.ui.dialogs import AboutDialog, LogDialog
+from memstudio.ui.dialogs import AboutDialog
 from memstudio.ui.docks import DockTitle, kept_layout, make_docks, panels_menu, place_docks, restore_layout, show_dock
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
@@ -23,6 +23,7 @@ from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.icicle_panel import IciclePanel
+from memstudio.ui.panels.log_panel import LogPanel
 from memstudio.ui.panels.map_panel import MapPanel
 from memstudio.ui.panels.pair_panel import PairPanel
 from memstudio.ui.panels.palette import Palette
@@ -62,7 +63,6 @@ class MainWindow(WindowDesk):
         self._closed = False
         self.theme = Theme(self)
         self.theme.choose(preferences.theme)
-        self.log = LogDialog(self)
         self._about = AboutDialog(self)
         self._scale, self._swap = ScaleDialog(self), SwapDialog(self)
         self._build_panels()
@@ -114,6 +114,7 @@ class MainWindow(WindowDesk):
             status=StatusBar(),
         )
         self.compare, self.pair, self.scan = ComparePanel(theme), PairPanel(theme), ScanPanel(theme)
+        self.log = LogPanel()
         self.setStatusBar(self.panels.status)
 
     def _build_menus(self) -> None:
@@ -133,6 +134,7 @@ class MainWindow(WindowDesk):
             (
                 ("bank", "Bank", panels.tree),
                 ("history", "History", panels.history),
+                ("log", "Log", self.log),
                 ("block", "Block", panels.block),
                 ("heat", "Heat map", panels.heat),
                 ("icicle", "Icicle", panels.icicle),
@@ -157,6 +159,9 @@ class MainWindow(WindowDesk):
         panels.facts.windowTitleChanged.connect(self.docks["facts"].setWindowTitle)
         studio.opened.connect(self._opened)
         studio.crashed.connect(self._crashed)
+        studio.bridge.deed.connect(self.log.add_deed)
+        panels.status.said.connect(self.log.add_message)
+        self.log.said.connect(lambda line, kind: panels.status.say(line, kind=kind))
         self.facts.changed.connect(self._refresh)
         self.revisions.changed.connect(self._refresh)
         self.maps.changed.connect(self._refresh)
@@ -218,7 +223,7 @@ class MainWindow(WindowDesk):
         self._preferences.remember(self.wish.path if self.wish else str(opened.bank.folder))
 
     def _crashed(self, crash: Crashed) -> None:
-        self.log.add(crash.title, crash.traceback)
+        self.log.add_bug(crash.title, crash.traceback)
         self.show_log()
 
     def _fill_recent(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memstudio.events import Did
 from memstudio.ui.revision_views import Compared, Done, Named, PairAsk, PairEnded, PairSaid, PatchView, Pieces, RevertView
 from memstudio.ui.texts import counted, size_text
 
@@ -38,6 +39,7 @@ def name(session: Session, revision: int, text: str) -> Named:
         UserError: a name that cannot be one.
     """
     session.store.name(revision, text.strip(), force=True)
+    session.emit(Did("store.name", (revision, text.strip()), {"force": True}))
     return Named(f"Revision {revision} is named {text.strip()}.")
 
 
@@ -47,7 +49,9 @@ def unname(session: Session, text: str) -> Named:
     Raises:
         UserError: no revision has it.
     """
-    return Named(f"Revision {session.store.unname(text)} is no longer named {text}.")
+    revision = session.store.unname(text)
+    session.emit(Did("store.unname", (text,)))
+    return Named(f"Revision {revision} is no longer named {text}.")
 
 
 def compared(session: Session, a: int, b: int, job: Job) -> Compared:

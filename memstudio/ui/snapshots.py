@@ -15,6 +15,7 @@ from memstudio.bank.values import BASE, BlockState, ClusterCard, ClusterId, Memo
 from memstudio.events import Event
 from memstudio.history.values import Revision
 from memstudio.session.findings import Findings
+from memstudio.session.script import Deed
 from memstudio.ui.build_views import BuildMessage
 from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
 from memstudio.ui.learn_views import LearnMessage
@@ -271,6 +272,7 @@ Message = (
     | Noted
     | Failed
     | Crashed
+    | Deed
     | BuildMessage
     | ScanMessage
     | LearnMessage

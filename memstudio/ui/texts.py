@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from memstudio.anchor.values import Token
-from memstudio.bank.values import BASE, BlockState, ClusterId
-from memstudio.ui.snapshots import Ask
+from memstudio.bank.values import BASE, BlockState
 
 
 def size_text(count_bytes: int) -> str:
@@ -70,21 +69,3 @@ def state_words(state: BlockState) -> str:
 def first_difference(one: tuple[Token, ...], other: tuple[Token, ...]) -> int | None:
     """The index of the first token that differs; None while all that both have agrees. The shorter one's end is no difference here."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a.id != b.id), None)
-
-
-def python_lines(bank: str, ask: Ask, pruned: tuple[ClusterId, ...], selected: ClusterId | None) -> str:
-    """Python that opens the bank in a temporary study, makes the same blocks absent, and asks the same."""
-    lines = ["import memstudio", "from memstudio.bank.values import ClusterId"]
-    if pruned:
-        lines.append("from memstudio.editing.prune import Prune")
-    lines += ["", f"session = memstudio.open({bank!r})"]
-    if pruned:
-        listed = ", ".join(f"ClusterId({c.level}, {c.index})" for c in pruned)
-        lines.append(f"session.apply(Prune(({listed},), orphan=True))")
-    if selected is not None:
-        lines.append(f"card = session.card(ClusterId({selected.level}, {selected.index}))")
-    if ask.text:
-        key = f", key={ask.key!r}" if ask.key else ""
-        lines.append(f"print(session.run({ask.text!r}{key}, memory={ask.memory!r}).text)")
-        lines.append(f"trace = session.trace({ask.text!r}{key})")
-    return "\n".join([*lines, "session.close()", ""])

@@ -9,7 +9,7 @@ from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.choosing import choose_file, choose_folder, choose_new
-from memstudio.ui.dialogs import AboutDialog, LogDialog
+from memstudio.ui.dialogs import AboutDialog
 from memstudio.ui.docks import place_docks, show_dock
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
@@ -17,6 +17,7 @@ from memstudio.ui.map_studio import MapStudio
 from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
+from memstudio.ui.panels.log_panel import LogPanel
 from memstudio.ui.panels.palette import Entry, Palette
 from memstudio.ui.panels.scan_panel import ScanPanel
 from memstudio.ui.preferences import Preferences
@@ -25,7 +26,6 @@ from memstudio.ui.revision_views import HistoryVerb
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Wish
 from memstudio.ui.studio import Panels, Studio
-from memstudio.ui.texts import counted, python_lines
 from memstudio.ui.theme import Theme, ThemeChoice
 
 FACT_FILES = "Facts (*.jsonl *.json *.csv *.tsv);;All files (*)"
@@ -48,7 +48,7 @@ class WindowDesk(QMainWindow):
     actions_: ActionSet
     palette_: Palette
     theme: Theme
-    log: LogDialog
+    log: LogPanel
     wish: Wish | None
     _preferences: Preferences
     _about: AboutDialog
@@ -143,22 +143,8 @@ class WindowDesk(QMainWindow):
         self.studio.toggle_pin(self.selected_or_none())
 
     def copy(self, what: str) -> None:
-        text = self._python() if what == "python" else what
-        QGuiApplication.clipboard().setText(text)
-        study = self.studio.study
-        edited = sum(not state.pruned for state in study.overlay.values()) if study is not None else 0
-        if what == "python" and edited:
-            without = counted(edited, "edited block")
-            self.panels.status.say(f"Copied as Python, without {without}: those are only in the study.", kind="notice")
-        else:
-            self.panels.status.say("Copied as Python." if what == "python" else f"Copied {what}.")
-
-    def _python(self) -> str:
-        bank, study = self.studio.bank, self.studio.study
-        if bank is None or study is None:
-            raise UserError("no bank is open: open a bank folder first")
-        pruned = tuple(sorted(cluster for cluster, state in study.overlay.items() if state.pruned))
-        return python_lines(str(bank.bank.folder), self.panels.prompt.ask(0), pruned, self.selected_or_none())
+        QGuiApplication.clipboard().setText(self.log.script if what == "python" else what)
+        self.panels.status.say("Copied as Python: what was done since the bank was opened." if what == "python" else f"Copied {what}.")
 
     def find_cluster(self) -> None:
         show_dock(self.docks["bank"])
@@ -247,8 +233,7 @@ class WindowDesk(QMainWindow):
         self._about.show()
 
     def show_log(self) -> None:
-        self.log.show()
-        self.log.raise_()
+        show_dock(self.docks["log"])
 
     def show_palette(self) -> None:
         recent = [

@@ -15,6 +15,8 @@ class StatusBar(QStatusBar):
 
     undo_wanted = Signal()
     cancel_wanted = Signal(int)
+    said = Signal(str, str)
+    """A line that was said, and its kind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +58,7 @@ class StatusBar(QStatusBar):
         self.line.setToolTip(plain_tip(line))
         set_kind(self.line, kind)
         self.undo.setVisible(undo)
+        self.said.emit(line, kind)
 
     def show_job(self, job: JobView) -> None:
         """A job began, went on or ended. It is shown once it has lasted a moment."""
