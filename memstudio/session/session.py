@@ -20,6 +20,7 @@ from memstudio.errors import UserError
 from memstudio.events import Traced
 from memstudio.facts.values import Answers, Fact, Judge, Scores
 from memstudio.jobs import Job
+from memstudio.session.own import Own
 from memstudio.session.routing import choose
 from memstudio.session.running import Running, Wish
 from memstudio.session.telling import tells
@@ -58,8 +59,7 @@ class Session(Trying):
         super().__init__(bank, store, Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder), readonly=readonly)
         self.recomputes = 0
         """How often `recompute` was asked for."""
-        self._facts: tuple[Fact, ...] | None = None
-        self._routes: dict[str, Clusters] | None = None
+        self._own = Own(bank)
         self._runs = 0
 
     def info(self) -> dict[str, Any]:
@@ -93,15 +93,7 @@ class Session(Trying):
         Raises:
             UserError: an empty text, or no encoder on this machine.
         """
-        if self._routes is None:
-            from memstudio.facts.routes import read_routes
-
-            self._routes = read_routes(self.bank, self.facts())
-        missing = [text for text in dict.fromkeys(texts) if text not in self._routes]
-        if missing:
-            found = (self.bank.tree.descend(key).clusters for key in self.running.key_vectors(missing))
-            self._routes.update(zip(missing, found, strict=True))
-        return [self._routes[text] for text in texts]
+        return self._own.routes(texts, self.running.key_vectors)
 
     def generate(
         self,
@@ -409,12 +401,7 @@ class Session(Trying):
         Raises:
             UserError: the file is not what it should be.
         """
-        if self._facts is None:
-            from memstudio.facts.read import read_facts
-
-            path = next((path for path in (self.bank.facts_path, self.bank.probes_path) if path.is_file()), None)
-            self._facts = tuple(read_facts(path)) if path else ()
-        return list(self._facts)
+        return self._own.facts()
 
     @tells
     def score(
