@@ -415,6 +415,7 @@ class Studio(QObject):
         sizes = [level.clusters for level in self.bank.bank.levels] if self.bank is not None else []
         overview = self.overview
         overview.offer(measures.EFFECT, None if trace is None else measures.effect(trace, sizes))
+        overview.offer(measures.ATTRIBUTION, None if trace is None else measures.attribution(trace, sizes))
         unchosen = overview.colour in (STATE, measures.ACTIVITY)
         overview.offer(measures.ACTIVITY, None if trace is None else measures.activity(trace, sizes), show=unchosen)
 
