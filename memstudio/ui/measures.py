@@ -48,3 +48,7 @@ def effect(trace: Trace, sizes: Sequence[int]) -> Shades:
     """Log-probability of the answer with each fetched block minus without it."""
     what = f"log-probability of “{trace.answer.text.strip()}” with the block minus without it" if trace.answer else "Δ log-probability"
     return of_clusters(EFFECT, what, "causal", trace.effect, sizes, signed=True)
+
+
+OF_TRACE = {EFFECT: effect, ATTRIBUTION: attribution, ACTIVITY: activity}
+"""What a trace measures, by the names under which it is offered."""

@@ -7,6 +7,7 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QWidget
 
 from memstudio.errors import UserError
+from memstudio.ui.plots.map_plot import MapPlot
 
 
 def save_widget(widget: QWidget, file: Path) -> None:
@@ -16,6 +17,9 @@ def save_widget(widget: QWidget, file: Path) -> None:
         UserError: another kind of file, or it cannot be written there.
     """
     kind = file.suffix.lower()
+    for plot in (widget, *widget.findChildren(MapPlot)):
+        if isinstance(plot, MapPlot):
+            plot.finish()
     if kind == ".png":
         image = QImage(widget.size() * widget.devicePixelRatioF(), QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(widget.devicePixelRatioF())

@@ -413,11 +413,9 @@ class Studio(QObject):
     def _measure(self, trace: Trace | None) -> None:
         """Offer what a trace measured to every view; the blocks' activity colours them where nothing else was chosen."""
         sizes = [level.clusters for level in self.bank.bank.levels] if self.bank is not None else []
-        overview = self.overview
-        overview.offer(measures.EFFECT, None if trace is None else measures.effect(trace, sizes))
-        overview.offer(measures.ATTRIBUTION, None if trace is None else measures.attribution(trace, sizes))
-        unchosen = overview.colour in (STATE, measures.ACTIVITY)
-        overview.offer(measures.ACTIVITY, None if trace is None else measures.activity(trace, sizes), show=unchosen)
+        for name, measure in measures.OF_TRACE.items():
+            unchosen = name == measures.ACTIVITY and self.overview.colour in (STATE, name)
+            self.overview.offer(name, None if trace is None else measure(trace, sizes), show=unchosen)
 
     def _crashed(self, crash: Crashed) -> None:
         self.panels.status.say(f"{crash.title} failed: a bug, see Help › Log.", kind="error")

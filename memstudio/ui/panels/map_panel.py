@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
@@ -26,7 +26,6 @@ from memstudio.ui.snapshots import BankView, JobView, NodeView
 from memstudio.ui.texts import counted, plain_tip, state_words
 from memstudio.ui.theme import Theme
 
-ASK_PAUSE_MS = 80
 _NO_BANK, _ASKED, _RUNNING, _MAP = range(4)
 
 
@@ -65,10 +64,6 @@ class MapPanel(QWidget):
         self.not_made.make_wanted.connect(self.make_wanted)
         self.running.cancel_wanted.connect(self.cancel_wanted)
         self._card = HoverCard(self)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(ASK_PAUSE_MS)
-        self._pause.timeout.connect(self._settle)
         self._build()
         theme.changed.connect(self._retone)
 
@@ -91,7 +86,8 @@ class MapPanel(QWidget):
         plot.clicked.connect(self._clicked)
         plot.swept.connect(self._swept)
         plot.hovered.connect(self._hover)
-        plot.ranged.connect(self._ranged)
+        plot.ranged.connect(self._card.hide)
+        plot.settled.connect(self._settle)
         plot.keyed.connect(self._keyed)
 
     # What is shown
@@ -162,7 +158,7 @@ class MapPanel(QWidget):
             self.legend.show_scale(shades.table(self._theme.tone.dark), low, f"{shades.bound:.3g}", self._theme.tone)
             self.read.setText(f"{shades.title} ({shades.kind}) · {shades.measured:,} of {self._total:,} measured")
             self.read.setToolTip(plain_tip(shades.unit))
-        self.plot.update()
+        self.plot.touch()
 
     def show_chosen(self, chosen: Chosen) -> None:
         """What was selected elsewhere; the current one is brought into view."""
@@ -174,8 +170,7 @@ class MapPanel(QWidget):
     def show_nodes(self, nodes: Mapping[ClusterId, NodeView]) -> None:
         """Labels that came; shorter ones make room for more."""
         self._labels.update((cluster, one.label) for cluster, one in nodes.items())
-        self._pause.start()
-        self.plot.update()
+        self.plot.touch()
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -196,21 +191,21 @@ class MapPanel(QWidget):
             pruned, edited = (scene.cloud.flat(masks) for masks in state_masks(self._sizes, self._overlay))
             passed = scene.cloud.flat(passed_masks(self._sizes, [level.branching for level in bank.levels], *self._tried))
             scene.signs = np.select([pruned, passed, edited], [PRUNED, PASSED, EDITED], PLAIN).astype(np.uint8)
-        self.plot.update()
+            self.plot.touch()
 
     def _take_chosen(self, chosen: Chosen) -> None:
         self._chosen = self.plot.scene.chosen = chosen
         cloud = self.plot.scene.cloud
         fits = tuple(len(mask) for mask in chosen.masks) == cloud.sizes
         self.plot.scene.picked = cloud.flat(chosen.masks).astype(bool) if fits and cloud.count else np.zeros(cloud.count, bool)
-        self.plot.update()
+        self.plot.touch()
 
     # Which levels, which tool
 
     def _filter(self) -> None:
         self.plot.scene.drawn = self.plot.scene.cloud.of_levels(self.bar.shown)
-        self.plot.update()
-        self._ranged()
+        self.plot.touch()
+        self._card.hide()
         self._say_count()
 
     def _say_count(self) -> None:
@@ -230,16 +225,12 @@ class MapPanel(QWidget):
 
     # What the user does
 
-    def _ranged(self) -> None:
-        self._card.hide()
-        self._pause.start()
-
     def _settle(self) -> None:
         """The view stands still: say what is in it, and ask for the labels that there is room for."""
         self._say_count()
         if self._map is None:
             return
-        missing = frozenset(self.plot.scene.cloud.cluster(at) for at, _, _ in self.plot.labelled()) - self._asked
+        missing = frozenset(self.plot.named) - self._asked
         if missing:
             self._asked |= missing
             self.wanted.emit(missing)

@@ -43,6 +43,12 @@ class Cloud:
         return np.argsort(-self.documents, kind="stable")
 
     @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Least x and y, greatest x and y; of no points the whole map's."""
+        x, y = self.places.T
+        return (float(x.min()), float(y.min()), float(x.max()), float(y.max())) if self.count else (-1.0, -1.0, 1.0, 1.0)
+
+    @cached_property
     def _rows(self) -> tuple[Indices, ...]:
         rows = [np.full(size, -1, np.int64) for size in self.sizes]
         for level, own in enumerate(rows, 1):
@@ -74,7 +80,7 @@ class Cloud:
 
     def of_levels(self, levels: frozenset[int]) -> Mask:
         """Rows of these levels, bool [n]."""
-        return np.isin(self.levels, sorted(levels))
+        return np.array([level in levels for level in range(len(self.sizes) + 1)])[self.levels]
 
 
 def gather(levels: Sequence[LevelView], points: Sequence[NDArray[np.float32]]) -> Cloud | None:
@@ -104,11 +110,19 @@ class Look:
 
     def on_screen(self, places: Floats) -> Floats:
         """Places [n, 2] as pixels [n, 2]."""
-        return (places - (self.x, self.y)) * (self.scale, -self.scale) + (self.width / 2, self.height / 2)
+        spots = places * (self.scale, -self.scale)
+        spots += (self.width / 2 - self.x * self.scale, self.height / 2 + self.y * self.scale)
+        return spots
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """The place of a pixel."""
         return self.x + (x - self.width / 2) / self.scale, self.y - (y - self.height / 2) / self.scale
+
+    def holds(self, spots: Floats, room: float = 0.0) -> Mask:
+        """Which pixels [n, 2] are in view, bool [n], or at most `room` outside it."""
+        x, y = spots.T
+        found: Mask = (x >= -room) & (y >= -room) & (x < self.width + room) & (y < self.height + room)
+        return found
 
     def sized(self, width: int, height: int) -> "Look":
         """The same middle in another window, as much of the map in the shorter side."""
@@ -126,13 +140,12 @@ class Look:
         return Look(at[0] - (x - self.width / 2) / scale, at[1] + (y - self.height / 2) / scale, scale, self.width, self.height)
 
 
-def fitted(places: Floats, width: int, height: int) -> Look:
+def fitted(cloud: Cloud, width: int, height: int) -> Look:
     """All places in view, with a margin."""
     width, height = max(1, width), max(1, height)
-    low, high = (places.min(0), places.max(0)) if len(places) else (np.full(2, -1.0), np.ones(2))
-    across, up = np.maximum(high - low, 0.2) * _MARGIN
-    middle = (low + high) / 2
-    return Look(float(middle[0]), float(middle[1]), float(min(width / across, height / up)), width, height)
+    left, low, right, high = cloud.bounds
+    across, up = max(right - left, 0.2) * _MARGIN, max(high - low, 0.2) * _MARGIN
+    return Look((left + right) / 2, (low + high) / 2, min(width / across, height / up), width, height)
 
 
 def nearest(cloud: Cloud, look: Look, x: float, y: float, shown: Mask, radii: Sequence[float], reach: float = 8.0) -> int | None:
@@ -156,16 +169,16 @@ def towards(cloud: Cloud, look: Look, row: int, right: int, down: int, shown: Ma
 def thinned(
     cloud: Cloud, look: Look, shown: Mask, radii: Sequence[float], width_of: Callable[[ClusterId], float], height: float, most: int
 ) -> list[tuple[int, float, float]]:
-    """Which labels there is room for: rows and the left and top pixel of their labels, most documents first, none over another."""
+    """Which labels there is room for: rows, and how far right of and below the point the label begins, in pixels; most documents first,
+    none over another."""
     spots = look.on_screen(cloud.places)
-    inside = shown & (spots > 0).all(1) & (spots < (look.width, look.height)).all(1)
+    inside = shown & look.holds(spots)
     rows = cloud.heaviest[inside[cloud.heaviest]][:_TRIED]
     cell = max(4, int(height / 3))
-    taken = np.zeros((look.height // cell + 2, look.width // cell + 2), bool)
+    taken = [0] * (look.height // cell + 2)  # a bit for each cell that a label covers, a number for each line of cells
     found: list[tuple[int, float, float]] = []
-    for row in rows:
-        x, y = spots[row]
-        width, gap = width_of(cloud.cluster(int(row))), radii[int(cloud.levels[row]) - 1] + 3
+    for row, level, (x, y) in zip(rows.tolist(), cloud.levels[rows].tolist(), spots[rows].tolist(), strict=True):
+        width, gap = width_of(cloud.cluster(row)), radii[level - 1] + 3
         for left, top in (
             (x + gap, y - height / 2),
             (x - gap - width, y - height / 2),
@@ -174,10 +187,12 @@ def thinned(
         ):
             if left < 2 or top < 2 or left + width > look.width - 2 or top + height > look.height - 2:
                 continue
-            box = taken[int(top) // cell : int(top + height) // cell + 1, int(left - 4) // cell : int(left + width + 4) // cell + 1]
-            if not box.any():
-                box[:] = True
-                found.append((int(row), left, top))
+            first, last = max(0, int(left - 4)) // cell, int(left + width + 4) // cell
+            bits, lines = (1 << last + 1) - (1 << first), range(int(top) // cell, int(top + height) // cell + 1)
+            if not any(taken[line] & bits for line in lines):
+                for line in lines:
+                    taken[line] |= bits
+                found.append((row, left - x, top - y))
                 break
         if len(found) == most:
             break

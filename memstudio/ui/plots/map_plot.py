@@ -1,15 +1,17 @@
 """The map itself: every cluster a point, the route a line through them, the prompt's key a star; wheel, drag, lasso and keys."""
 
+from collections.abc import Generator
+from time import perf_counter
 from typing import Literal
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from memstudio.bank.values import ClusterId
 from memstudio.ui.plots.map_cloud import Cloud, Floats, Look, Mask, fitted, nearest, thinned
-from memstudio.ui.plots.map_paint import PointPainter, Scene, radii
+from memstudio.ui.plots.map_paint import Picture, PointPainter, Scene, radii
 from memstudio.ui.theme import Tone
 
 Tool = Literal["move", "lasso", "box"]
@@ -20,16 +22,24 @@ MOVING = frozenset({_KEYS.Key_Left, _KEYS.Key_Right, _KEYS.Key_Up, _KEYS.Key_Dow
 ZOOM = 1.25
 _DRAG_PX, _STAR_PX = 4, 9.0
 _LABEL_PX, _LABELS = 150, 80
+_SMALL = 2000
+"""So many clusters are drawn in one go."""
+_BUDGET_S = 0.006
+_STILL_MS = 80
 
 
 class MapPlot(QWidget):
     """Emits `clicked` (cluster or None, with Ctrl), `swept` (rows inside as bool [n], with Ctrl), `hovered` (cluster or None, where),
-    `ranged` when other clusters came into view, `keyed` with a key that moves the selection."""
+    `ranged` when the view moves, `settled` when it stands still, `keyed` with a key that moves the selection.
+
+    Many points are drawn in pieces, a few milliseconds a frame; until all are, the picture before is shown where it would lie now.
+    """
 
     clicked = Signal(object, bool)
     swept = Signal(object, bool)
     hovered = Signal(object, QPoint)
     ranged = Signal()
+    settled = Signal()
     keyed = Signal(int)
 
     def __init__(self, tone: Tone) -> None:
@@ -44,10 +54,17 @@ class MapPlot(QWidget):
         self.scene = Scene()
         self.tool: Tool = "move"
         self.look = Look()
-        self.in_view = 0
-        """How many points the last paint had in view."""
         self._tone = tone
         self._points = PointPainter(tone)
+        self._picture: Picture | None = None
+        self._drawing: Generator[None, None, Picture] | None = None
+        self._stale = True
+        self._named: list[tuple[int, float, float]] = []
+        """Rows that bear a label, and where it begins beside the point."""
+        self._still = QTimer(self)
+        self._still.setSingleShot(True)
+        self._still.setInterval(_STILL_MS)
+        self._still.timeout.connect(self._settle)
         self._pressed: QPointF | None = None
         self._held = self.look
         self._stroke: list[QPointF] = []
@@ -64,6 +81,12 @@ class MapPlot(QWidget):
         """Another theme."""
         self._tone = tone
         self._points.retone(tone)
+        self.touch()
+
+    def touch(self) -> None:
+        """The scene's arrays are others: draw the points again, and see anew which labels there is room for."""
+        self._stale = True
+        self._still.start()
         self.update()
 
     def show_cloud(self, cloud: Cloud) -> None:
@@ -72,6 +95,9 @@ class MapPlot(QWidget):
         self.scene = Scene(cloud, np.ones(cloud.count, bool), labels=labels)
         self.scene.signs, self.scene.picked = np.zeros(cloud.count, np.uint8), np.zeros(cloud.count, bool)
         self.scene.colour_by(None)
+        self._picture = self._drawing = None
+        self._named = []
+        self.touch()
         self.fit()
 
     # What is in view
@@ -100,13 +126,28 @@ class MapPlot(QWidget):
         return self.look.scale / self._whole().scale
 
     def _whole(self) -> Look:
-        return fitted(self.scene.cloud.places, self.width(), self.height())
+        return fitted(self.scene.cloud, self.width(), self.height())
 
     def _turn(self, look: Look) -> None:
         if look != self.look:
             self.look = look
-            self.update()
+            self.touch()
             self.ranged.emit()
+
+    def _settle(self) -> None:
+        self._named = self._thinned()
+        self.update()
+        self.settled.emit()
+
+    @property
+    def in_view(self) -> int:
+        """How many points lie in view."""
+        return int(self._seen(self.look.on_screen(self.scene.cloud.places)).sum())
+
+    @property
+    def named(self) -> list[ClusterId]:
+        """The clusters that bear a label."""
+        return [self.scene.cloud.cluster(row) for row, _, _ in self._named]
 
     def cluster_at(self, at: QPointF) -> ClusterId | None:
         """The cluster whose point is nearest, where one is near."""
@@ -122,10 +163,9 @@ class MapPlot(QWidget):
 
     def _seen(self, spots: Floats) -> Mask:
         """Rows in view that are drawn, bool [n]."""
-        return self.scene.drawn & (spots >= 0).all(1) & (spots < (self.width(), self.height())).all(1)
+        return self.scene.drawn & self.look.holds(spots)
 
-    def labelled(self) -> list[tuple[int, float, float]]:
-        """Rows whose labels there is room for, and the left and top pixel of each."""
+    def _thinned(self) -> list[tuple[int, float, float]]:
         metrics, scene = self.fontMetrics(), self.scene
         return thinned(
             scene.cloud,
@@ -144,15 +184,45 @@ class MapPlot(QWidget):
     # Drawing
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        self._draw_on(until=None if self.scene.cloud.count <= _SMALL else perf_counter() + _BUDGET_S)
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._tone.panel))
-        self.in_view = self._points.draw(painter, self.scene, self.look, self.devicePixelRatioF())
+        self._draw_picture(painter)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._draw_route(painter)
         self._draw_current(painter)
         self._draw_labels(painter)
         self._draw_stroke(painter)
         painter.end()
+        if self._drawing is not None:
+            self.update()
+
+    def finish(self) -> None:
+        """Draw all points now, however long it takes: a picture that is to be saved waits for them."""
+        self._drawing = None
+        self._draw_on(until=None)
+
+    def _draw_on(self, until: float | None) -> None:
+        """Go on with the points until then, or to their end."""
+        while self._drawing is not None or self._stale:
+            if self._drawing is None:
+                self._drawing, self._stale = self._points.paint(self.scene, self.look, self.devicePixelRatioF()), False
+            try:
+                next(self._drawing)
+            except StopIteration as end:
+                self._picture, self._drawing = end.value, None
+            if until is not None and perf_counter() >= until:
+                break
+
+    def _draw_picture(self, painter: QPainter) -> None:
+        """The points, moved and stretched where the view has moved since they were drawn."""
+        if self._picture is None:
+            return
+        drawn, look = self._picture.look, self.look
+        stretch = look.scale / drawn.scale
+        if 1 / 8 < stretch < 8:
+            x, y = look.on_screen(np.array([drawn.place(0, 0)]))[0].tolist()
+            painter.drawImage(QRectF(x, y, drawn.width * stretch, drawn.height * stretch), self._picture.image)
 
     def _spot(self, place: tuple[float, float]) -> QPointF:
         x, y = self.look.on_screen(np.array([place]))[0]
@@ -197,11 +267,12 @@ class MapPlot(QWidget):
     def _draw_labels(self, painter: QPainter) -> None:
         metrics, ground = painter.fontMetrics(), QColor(self._tone.panel)
         ground.setAlpha(215)
-        for row, left, top in self.labelled():
+        spots = self.look.on_screen(self.scene.cloud.places[[row for row, _, _ in self._named]])
+        for (row, right, down), (x, y) in zip(self._named, spots.tolist(), strict=True):
             cluster = self.scene.cloud.cluster(row)
             text = self.scene.labels.get(cluster) or str(cluster)
             text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, _LABEL_PX)
-            box = QRectF(left, top, metrics.horizontalAdvance(text) + 6, metrics.height() + 2)
+            box = QRectF(x + right, y + down, metrics.horizontalAdvance(text) + 6, metrics.height() + 2)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(ground)
             painter.drawRoundedRect(box, 3, 3)
@@ -220,12 +291,13 @@ class MapPlot(QWidget):
 
     def _outline(self) -> list[QPointF]:
         """The corners of the lasso, or of the box between two points."""
-        if self._drawing() == "lasso":
+        if self._drawn_tool == "lasso":
             return self._stroke
         box = QRectF(self._stroke[0], self._stroke[-1]).normalized()
         return [box.topLeft(), box.topRight(), box.bottomRight(), box.bottomLeft()]
 
-    def _drawing(self) -> Tool:
+    @property
+    def _drawn_tool(self) -> Tool:
         return "lasso" if self.tool == "lasso" else "box"
 
     def inside(self, corners: list[QPointF]) -> Mask:
