@@ -3,7 +3,6 @@
 Every method returns at once. A person's error comes back as `failed` (one line), a bug as `crashed` (with its traceback).
 """
 
-import math
 import threading
 import time
 import traceback
@@ -26,6 +25,7 @@ from memstudio.session.script import Deed, deed_of
 from memstudio.ui import errands
 from memstudio.ui.build_errands import is_model_folder
 from memstudio.ui.build_views import ModelFound
+from memstudio.ui.job_told import JobTold
 from memstudio.ui.snapshots import (
     Ask,
     Asked,
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
 Errand = Callable[["Session", Job], Message | None]
 Answer = Callable[[str], Message]
 """What a person's error becomes, where it is not a line for the whole window."""
-
-_PROGRESS_S = 0.05
 
 
 class Bridge(QObject):
@@ -340,19 +338,13 @@ class Bridge(QObject):
             if not urgent:
                 self._end_background()
 
-        told = -math.inf
-
-        def show(job: Job, *, ended: bool = False) -> None:
-            """Work may report as often as it likes; the window hears of it a few times a second, and of its end."""
-            nonlocal told
-            if shown and (ended or time.monotonic() - told >= _PROGRESS_S):
-                told = time.monotonic()
-                self.post(JobView(number, title, job.done, job.total, ended, owner))
+        told = JobTold(self.post, number, title, owner) if shown else None
 
         def begin(job: Job) -> Message | None:
             outer, self._at_work = self._at_work, job
             try:
-                show(job)
+                if told is not None:
+                    told(job)
                 result = work(job)
             finally:
                 self._at_work = outer
@@ -362,14 +354,15 @@ class Bridge(QObject):
 
         def settle(future: Future[Any]) -> None:
             self._jobs.pop(number, None)
-            show(job, ended=True)
+            if told is not None:
+                told.end(job)
             self._settle(title, future, refused or Failed)
             if last is not None:
                 self.post(last)
             if not background:
                 self.post(Settled())
 
-        job = self._worker.submit(title, begin, urgent=urgent, on_progress=show if shown else None)
+        job = self._worker.submit(title, begin, urgent=urgent, on_progress=told)
         if urgent:
             self._nudge.set()
         if shown:

@@ -31,8 +31,9 @@ from memstudio.ui.build_views import (
     ModelView,
     PlaceView,
 )
+from memstudio.ui.job_told import job_end
 from memstudio.ui.remaining import Remaining
-from memstudio.ui.snapshots import Crashed, Message
+from memstudio.ui.snapshots import Crashed, JobView, Message
 
 _PROGRESS_S = 0.1
 Ended = LookEnded | BuildEnded
@@ -61,6 +62,8 @@ class BuildBridge(QObject):
         self._worker: Worker | None = None
         self._looking: Job | None = None
         self._building: Job | None = None
+        self.job = 0
+        """The number under which the build is shown among the jobs."""
         for kind, signal in (
             (ModelFound, self.model_found),
             (ModelView, self.model_seen),
@@ -104,11 +107,13 @@ class BuildBridge(QObject):
         by_stage: the estimate's seconds, for the time that remains.
         """
         self.stop_looking()
-        clock = Remaining(by_stage)
+        clock, self.job = Remaining(by_stage), self._bridge.number()
+        shown, name = self.job, Path(wish.out).name
 
         def tell(job: Job) -> None:
             left = clock.left(job.title, job.done, job.total, time.monotonic())
             self._bridge.post(BuildStage(number, job.title, job.done, job.total, left))
+            self._bridge.post(JobView(shown, f"Building {name}: {job.title}", job.done, job.total, left_s=left))
 
         def work(job: Job) -> Message:
             job.breathe()
@@ -119,7 +124,12 @@ class BuildBridge(QObject):
             self._bridge.post(BuildSaid(number, f"done in {time.monotonic() - begun:.0f} s"))
             return made
 
+        def end(future: Future[Any]) -> None:
+            how, line = job_end(future)
+            self._bridge.post(JobView(shown, f"Building {name}", ended=True, end=how, line=line))
+
         self._building = self._submit("Building", wish, work, BuildEnded(number), _Paced(tell))
+        self._building.future.add_done_callback(end)
 
     def cancel(self) -> None:
         """End the build under way at its next step; what is done is kept."""

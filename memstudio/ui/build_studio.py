@@ -38,6 +38,7 @@ class BuildStudio(QObject):
             (bridge.built, dialog.show_built),
             (bridge.built, self._built),
             (bridge.build_ended, dialog.show_build_ended),
+            (studio.panels.status.cancel_wanted, self._cancel),
         ):
             signal.connect(slot)
 
@@ -57,6 +58,10 @@ class BuildStudio(QObject):
         else:
             self._studio.panels.status.say(f"{found.path.name}: a model without a bank; build one from documents.")
         self.open(str(found.path))
+
+    def _cancel(self, number: int) -> None:
+        if number == self.bridge.job:
+            self.bridge.cancel()
 
     def _built(self, built: BankBuilt) -> None:
         self._studio.panels.status.say(f"Built {built.path}: {built.summary}.")

@@ -23,6 +23,7 @@ from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.panels.heat_panel import HeatPanel
 from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.icicle_panel import IciclePanel
+from memstudio.ui.panels.jobs_panel import JobsPanel
 from memstudio.ui.panels.log_panel import LogPanel
 from memstudio.ui.panels.map_panel import MapPanel
 from memstudio.ui.panels.pair_panel import PairPanel
@@ -114,7 +115,7 @@ class MainWindow(WindowDesk):
             status=StatusBar(),
         )
         self.compare, self.pair, self.scan = ComparePanel(theme), PairPanel(theme), ScanPanel(theme)
-        self.log = LogPanel()
+        self.log, self.jobs = LogPanel(), JobsPanel()
         self.setStatusBar(self.panels.status)
 
     def _build_menus(self) -> None:
@@ -134,6 +135,7 @@ class MainWindow(WindowDesk):
             (
                 ("bank", "Bank", panels.tree),
                 ("history", "History", panels.history),
+                ("jobs", "Jobs", self.jobs),
                 ("log", "Log", self.log),
                 ("block", "Block", panels.block),
                 ("heat", "Heat map", panels.heat),
@@ -159,6 +161,9 @@ class MainWindow(WindowDesk):
         panels.facts.windowTitleChanged.connect(self.docks["facts"].setWindowTitle)
         studio.opened.connect(self._opened)
         studio.crashed.connect(self._crashed)
+        studio.bridge.job.connect(self.jobs.show_job)
+        self.jobs.cancel_wanted.connect(panels.status.cancel_wanted)
+        panels.status.jobs_wanted.connect(lambda: show_dock(self.docks["jobs"]))
         studio.bridge.deed.connect(self.log.add_deed)
         panels.status.said.connect(self.log.add_message)
         self.log.said.connect(lambda line, kind: panels.status.say(line, kind=kind))

@@ -18,6 +18,7 @@ from memstudio.jobs import Cancelled, Job, Worker
 from memstudio.session.centroid_map import Map, centroid_map, map_file, place_key, read_map
 from memstudio.session.umap_child import CHILD
 from memstudio.ui.bridge import Bridge
+from memstudio.ui.job_told import job_end
 from memstudio.ui.map_views import KeyPlaced, KeyRead, MapFound, MapRested
 from memstudio.ui.snapshots import Crashed, JobView, Message
 
@@ -77,8 +78,9 @@ class MapBridge(QObject):
         def tell(job: Job) -> None:
             self._bridge.post(JobView(number, job.title, job.done, job.total))
 
-        def end(_: Future[Any]) -> None:
-            self._bridge.post(JobView(number, TITLE, ended=True))
+        def end(future: Future[Any]) -> None:
+            how, line = job_end(future)
+            self._bridge.post(JobView(number, TITLE, ended=True, end=how, line=line))
             self._bridge.post(MapRested(turn))
 
         self._making = self._submit(TITLE, work, lambda line: MapRested(turn, line), tell)

@@ -6,6 +6,7 @@ Panels and item models hold these; they never hold the session, the bank or the 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ from memstudio.ui.revision_views import (
 from memstudio.ui.scan_views import ScanMessage
 
 Indices = NDArray[np.int64]
+JobEnd = Literal["", "done", "cancelled", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A piece of long work as the status bar shows it. total None: not known; owner: the dialog's turn that asked for it, 0 for none."""
+    """A piece of long work as the status bar and the jobs panel show it.
+
+    total None: not known; owner: the dialog's turn that asked for it, 0 for none; end: how it ended, line: why, where it failed; left_s:
+    seconds that it still takes, None where only its pace can tell.
+    """
 
     number: int
     title: str
@@ -212,6 +218,9 @@ class JobView:
     total: int | None = None
     ended: bool = False
     owner: int = 0
+    end: JobEnd = ""
+    line: str = ""
+    left_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QProgressBar, QPushButton, QStatusBar, QWidget
 
 from memstudio.ui.panels.parts import label, row, set_kind
 from memstudio.ui.snapshots import JobView
-from memstudio.ui.texts import plain_tip
+from memstudio.ui.texts import on_button, plain_tip
 
 PATIENCE_MS = 400
 
@@ -15,6 +15,8 @@ class StatusBar(QStatusBar):
 
     undo_wanted = Signal()
     cancel_wanted = Signal(int)
+    jobs_wanted = Signal()
+    """All of the long work is to be seen."""
     said = Signal(str, str)
     """A line that was said, and its kind."""
 
@@ -28,7 +30,10 @@ class StatusBar(QStatusBar):
         self.undo.setProperty("kind", "link")
         self.undo.clicked.connect(self.undo_wanted)
         self.undo.hide()
-        self._job_text = label("", "dim")
+        self.job_text = QPushButton()
+        self.job_text.setProperty("kind", "link")
+        self.job_text.setToolTip("Show all jobs")
+        self.job_text.clicked.connect(self.jobs_wanted)
         self._progress = QProgressBar()
         self._progress.setFixedWidth(120)
         self._progress.setTextVisible(False)
@@ -36,7 +41,7 @@ class StatusBar(QStatusBar):
         self.cancel.setProperty("kind", "link")
         self.cancel.clicked.connect(self._cancel)
         self.job_box = QWidget()
-        self.job_box.setLayout(row(self._job_text, self._progress, self.cancel))
+        self.job_box.setLayout(row(self.job_text, self._progress, self.cancel))
         self.job_box.hide()
         self.speed, self.model = label("", "dim"), label("", "dim")
         self.model.setContentsMargins(8, 0, 8, 0)
@@ -79,7 +84,7 @@ class StatusBar(QStatusBar):
         if not self._jobs:
             return
         job = next(iter(self._jobs.values()))
-        self._job_text.setText(job.title + (f" {job.done:,} / {job.total:,}" if job.total else "…"))
+        self.job_text.setText(on_button(job.title + (f" {job.done:,} / {job.total:,}" if job.total else "…")))
         self._progress.setRange(0, job.total or 0)
         self._progress.setValue(job.done)
         self.job_box.show()
@@ -87,5 +92,5 @@ class StatusBar(QStatusBar):
     def _cancel(self) -> None:
         if self._jobs:
             number, job = next(iter(self._jobs.items()))
-            self._job_text.setText(f"{job.title}: cancelling…")
+            self.job_text.setText(on_button(f"{job.title}: cancelling…"))
             self.cancel_wanted.emit(number)
