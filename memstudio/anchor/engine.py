@@ -170,16 +170,23 @@ def answers(attached: Attached, prompts: Sequence[list[int]], max_tokens: int = 
     Raises:
         UserError: an empty or over-long prompt.
     """
+    found = answer_ids(attached, prompts, max_tokens, stop)
+    return [_until(attached.anchor.decode(tokens), stop) for tokens in found]
+
+
+def answer_ids(attached: Attached, prompts: Sequence[list[int]], max_tokens: int = 16, stop: str = MARKS) -> list[list[int]]:
+    """As `answers`, in tokens: each up to and with the one that ends it.
+
+    Raises:
+        UserError: an empty or over-long prompt.
+    """
     anchor = attached.anchor
     for ids in prompts:
         anchor.check(ids)
-    unique = {tuple(ids): at for at, ids in enumerate(prompts)}
-    order = sorted(unique, key=len)
     given: dict[tuple[int, ...], list[int]] = {}
-    for group in _similar_lengths(order):
+    for group in _similar_lengths(sorted({tuple(ids) for ids in prompts}, key=len)):
         given.update(zip(group, greedy(attached, group, max_tokens, anchor.stops(stop)), strict=True))
-    texts = {ids: _until(anchor.decode(tokens), stop) for ids, tokens in given.items()}
-    return [texts[tuple(ids)] for ids in prompts]
+    return [given[tuple(ids)] for ids in prompts]
 
 
 def _until(text: str, marks: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memstudio.bank.clusters import Clusters
 from memstudio.bank.figures import bank_figures
@@ -59,6 +60,14 @@ class Bank:
         """Whether the bank holds a block for the cluster: false at width 0, for rows a pruned bank dropped and for no such cluster."""
         rows = self._rows[cluster.level - 1] if 1 <= cluster.level <= self.tree.depth else None
         return rows is not None and self.tree.present(cluster) and rows.row(cluster.index) is not None
+
+    def held(self, level: int) -> NDArray[np.bool_]:
+        """For every cluster of a level, bool [clusters], whether the bank holds a block for it, as `has_block` says of one."""
+        rows = self._rows[level - 1]
+        if rows is None:
+            return np.zeros(self.tree.count(level), bool)
+        present = self.tree.documents[level - 1] > 0
+        return present if rows.ids is None else present & np.isin(np.arange(self.tree.count(level)), rows.ids)
 
     def block(self, cluster: ClusterId) -> "Tensor":
         """The block of a cluster as shipped: a new tensor [n] in `dtype`, one contiguous read of the file.

@@ -26,6 +26,7 @@ from memstudio.cli import (
     rewriting,
     scanning,
     show,
+    using,
     windows,
 )
 from memstudio.errors import Refused, UserError
@@ -50,6 +51,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "trace": reads.trace,
     "scan": scanning.scan,
     "search": scanning.search,
+    "use": using.use,
     "facts": facts.facts,
     "compare": compare.compare,
     "arms": arms.arms,

@@ -62,7 +62,7 @@ def read_fact_file(path: Path) -> FactFile:
     Raises:
         UserError: no such file, over 256 MB or 250,000 facts, no known format, or nothing in it that can be used; says the first reason.
     """
-    with _opened(path) as stream:
+    with opened(path) as stream:
         container = container_of(stream.read(HEAD_BYTES))
         if container is None:
             raise UserError(
@@ -154,7 +154,7 @@ def _own_fact(line: bytes, number: int) -> Fact:
     return fact
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
     """The file, open; nothing of it is read yet.
 
     Raises:
@@ -174,7 +174,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with _opened(path) as stream:
+    with opened(path) as stream:
         number = 0
         while line := stream.readline(MAX_LINE_BYTES + 1):
             number += 1

@@ -112,3 +112,23 @@ class Scores:
     answers: Answers = "expected"
     proportions: Mapping[str, Proportion] = field(default_factory=dict)
     left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrompt:
+    """A prompt of a set. key None: routed by its own text; answer None: what its route answers; line: where it stands in a file, from 1."""
+
+    text: str
+    key: str | None = None
+    answer: str | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSet:
+    """Prompts that are counted together. `skipped` keeps the first thousand lines that could not be used, `skipped_count` counts all."""
+
+    name: str
+    prompts: tuple[SetPrompt, ...]
+    skipped: tuple[Skipped, ...] = ()
+    skipped_count: int = 0

@@ -33,9 +33,29 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # From here on `refs` may also hold the names that a person gave, which a reader of format 1 takes for damage.
     ("CREATE TABLE purged (sha256 TEXT NOT NULL PRIMARY KEY, time_s FLOAT NOT NULL)",),
+    (
+        """CREATE TABLE prompt_sets (
+            id INTEGER NOT NULL PRIMARY KEY,
+            name TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            revision INTEGER NOT NULL REFERENCES revisions (id),
+            total INTEGER NOT NULL,
+            prompts INTEGER NOT NULL,
+            measured INTEGER NOT NULL,
+            time_s FLOAT NOT NULL)""",
+        """CREATE TABLE uses (
+            prompt_set INTEGER NOT NULL REFERENCES prompt_sets (id),
+            level INTEGER NOT NULL,
+            idx INTEGER NOT NULL,
+            fetched INTEGER NOT NULL,
+            effects INTEGER NOT NULL,
+            effect_sum FLOAT NOT NULL,
+            effect_max FLOAT NOT NULL,
+            PRIMARY KEY (prompt_set, level, idx)) WITHOUT ROWID""",
+    ),
 )
 
-TABLES_SINCE = {"purged": 2}
+TABLES_SINCE = {"purged": 2, "prompt_sets": 3, "uses": 3}
 """The format that a table came with; those not named here came with the first."""
 
 FORMAT = len(MIGRATIONS)

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from memstudio.bank.values import Change, Overlay
 from memstudio.errors import UserError
-from memstudio.history import blobs, names, purging, walk
+from memstudio.history import blobs, names, purging, using, walk
 from memstudio.history.binding import BLOBS, DATABASE
 from memstudio.history.connect import guarded, read_once
-from memstudio.history.values import Revision
+from memstudio.history.values import KeptUse, Revision
 
 if TYPE_CHECKING:  # torch takes seconds to import, and log or undo read no blob
     import torch
@@ -43,6 +43,11 @@ class Reading:
     @property
     def readonly(self) -> bool:
         return self._writer is None
+
+    @property
+    def writing(self) -> bool:
+        """Whether it is open, and for writing."""
+        return self._writer is not None and not self._closed
 
     @property
     def head(self) -> int:
@@ -100,6 +105,10 @@ class Reading:
     def purged(self) -> dict[str, float]:
         """The sha256 of every blob that was purged, and when (unix time)."""
         return self._read(lambda connection: purging.read_purged(self._db, connection))
+
+    def uses(self, *, runs: bool = True, sets: bool = True) -> tuple[KeptUse, ...]:
+        """How prompts used the blocks, as it was counted: single runs, sets of prompts, or both; oldest first."""
+        return self._read(lambda connection: using.read_uses(self._db, connection, runs=runs, sets=sets))
 
     def blob(self, sha256: str) -> "torch.Tensor":
         """The tensor of that digest, on the CPU. Its shape is whatever was put: compare it with the bank's layout.

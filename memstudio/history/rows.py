@@ -76,7 +76,7 @@ def check_writable(verb: str, title: str, changes: Sequence[Change]) -> None:
     if len({change.cluster for change in changes}) < len(changes):
         raise ValueError(f"{title}: one cluster is changed twice")
     for change in changes:
-        fault = _cluster_fault(*change.cluster) or _state_fault(change.after.source, float(change.after.scale))
+        fault = cluster_fault(*change.cluster) or _state_fault(change.after.source, float(change.after.scale))
         if fault is not None:
             raise ValueError(f"{title}: {fault}")
 
@@ -122,9 +122,9 @@ def check_revision(db: Path, row: Row[Any]) -> dict[str, Any]:
         UserError: the row holds what no commit writes.
     """
     where = f"revision {row.id!r:.40}"
-    if not _is_count(row.id) or (row.id == 0) != (row.parent is None):
+    if not is_count(row.id) or (row.id == 0) != (row.parent is None):
         raise damaged(db, f"{where} has the parent {row.parent!r:.40}")
-    if row.parent is not None and not (_is_count(row.parent) and row.parent < row.id):
+    if row.parent is not None and not (is_count(row.parent) and row.parent < row.id):
         raise damaged(db, f"{where} has the parent {row.parent!r:.40}")
     if not all(isinstance(text, str) and len(text) <= _LONGEST_TEXT and text.isprintable() for text in (row.verb, row.title)):
         raise damaged(db, f"{where} has no readable verb and title")
@@ -141,14 +141,15 @@ def check_revision(db: Path, row: Row[Any]) -> dict[str, Any]:
 
 def _change(db: Path, row: Sequence[Any]) -> Change:
     revision, level, index, before_source, before_scale, after_source, after_scale = row
-    fault = _cluster_fault(level, index) or _state_fault(before_source, before_scale) or _state_fault(after_source, after_scale)
+    fault = cluster_fault(level, index) or _state_fault(before_source, before_scale) or _state_fault(after_source, after_scale)
     if fault is not None:
         raise damaged(db, f"a change of revision {revision!r:.40}: {fault}")
     return Change(ClusterId(level, index), BlockState(before_source, before_scale), BlockState(after_source, after_scale))
 
 
-def _cluster_fault(level: object, index: object) -> str | None:
-    if _is_count(level, _LARGEST_LEVEL) and level != 0 and _is_count(index, _LARGEST_INDEX):
+def cluster_fault(level: object, index: object) -> str | None:
+    """Why this is no cluster that `parse_cluster` would read; None where it is one."""
+    if is_count(level, _LARGEST_LEVEL) and level != 0 and is_count(index, _LARGEST_INDEX):
         return None
     return f"{level!r:.40}/{index!r:.40} is no cluster"
 
@@ -161,5 +162,6 @@ def _state_fault(source: object, scale: object) -> str | None:
     return None
 
 
-def _is_count(value: object, largest: int = 1 << 62) -> bool:
+def is_count(value: object, largest: int = 1 << 62) -> bool:
+    """Whether this is a whole number from 0."""
     return isinstance(value, int) and 0 <= value <= largest

@@ -48,4 +48,29 @@ purged = Table(
     Column("time_s", Float, nullable=False),
 )
 
+prompt_sets = Table(
+    "prompt_sets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("revision", Integer, ForeignKey("revisions.id"), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("prompts", Integer, nullable=False),
+    Column("measured", Integer, nullable=False),
+    Column("time_s", Float, nullable=False),
+)
+
+uses = Table(
+    "uses",
+    metadata,
+    Column("prompt_set", Integer, ForeignKey("prompt_sets.id"), primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("fetched", Integer, nullable=False),
+    Column("effects", Integer, nullable=False),
+    Column("effect_sum", Float, nullable=False),
+    Column("effect_max", Float, nullable=False),
+)
+
 Index("revisions_parent", revisions.c.parent)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Connection
 
-from memstudio.bank.values import BASE, Change, Overlay
+from memstudio.bank.values import BASE, Change, ClusterId, Overlay
 from memstudio.errors import UserError
-from memstudio.history import blobs, names, purging, schema, walk
+from memstudio.history import blobs, names, purging, schema, using, walk
 from memstudio.history.begin import begin, check_bank
 from memstudio.history.binding import LOCK, Binding, look, read_binding
 from memstudio.history.connect import guarded
 from memstudio.history.lock import WriterLock
 from memstudio.history.reading import Place, Reading
 from memstudio.history.rows import check_writable, damaged, dump_receipt, is_digest, one_line, write_receipt, write_revision
-from memstudio.history.values import Purged, Revision
+from memstudio.history.values import Count, KeptUse, Purged, Revision
 
 if TYPE_CHECKING:  # torch takes seconds to import, and log or undo read no blob
     import torch
@@ -111,6 +111,32 @@ class Store(Reading):
             walk.require(self._db, writer, revision_id)
             write_receipt(writer, revision_id, text)
             return walk.read_revision(self._db, writer, revision_id, self.head)
+
+    def keep_use(self, use: KeptUse) -> int:
+        """Keep what was counted, in place of an earlier count of the same prompts under the same name at the same revision; gives its id.
+
+        Raises:
+            UserError: there is no such revision.
+            ValueError: counts that could not be read again.
+        """
+        using.check_writable(use)
+        with self._at_once() as writer:
+            walk.require(self._db, writer, use.revision)
+            return using.write_use(writer, use)
+
+    def add_to_runs(self, counts: Mapping[ClusterId, Count], *, prompts: int = 0, measured: int = 0) -> None:
+        """Count a single run, or its trace, at the head: one small transaction."""
+        with self._at_once() as writer:
+            using.add_to_runs(writer, self.head, counts, prompts=prompts, measured=measured)
+
+    def forget_use(self, use_id: int) -> None:
+        """Let a count go.
+
+        Raises:
+            UserError: there is none of that number.
+        """
+        with self._at_once() as writer:
+            using.remove_use(writer, use_id)
 
     def purge(self) -> Purged:
         """Let every blob go that the head does not name, for good, and scrub the receipts that told of them.

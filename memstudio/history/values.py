@@ -1,9 +1,13 @@
 """The nouns of a study's history, frozen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from memstudio.bank.values import Change
+from memstudio.bank.values import Change, ClusterId
+
+RUNS = "runs"
+"""The name of the set that single runs are counted in, a set a revision; its digest is empty, since its prompts are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,43 @@ class Purged:
     bytes: int
     receipts: int
     clean: bool
+
+
+class Count(NamedTuple):
+    """How a set of prompts used one cluster.
+
+    fetched: by how many prompts it was chosen. effects: on how many of them its effect was measured, log p(answer) − log p(answer without
+    the block) in nats; effect_sum and effect_max (the largest magnitude) are over those, 0.0 where there are none.
+    """
+
+    fetched: int = 0
+    effects: int = 0
+    effect_sum: float = 0.0
+    effect_max: float = 0.0
+
+    def plus(self, other: "Count") -> "Count":
+        """Both together."""
+        return Count(
+            self.fetched + other.fetched,
+            self.effects + other.effects,
+            self.effect_sum + other.effect_sum,
+            max(self.effect_max, other.effect_max),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptUse:
+    """A set of prompts as it was counted at a revision. id: its number in the study, 0 before it has one; digest: the sha256 of the
+    prompts, "" for single runs; prompts of total were counted, effects were measured on `measured` of them; counts: the clusters that
+    were used at all.
+    """
+
+    name: str
+    digest: str
+    revision: int
+    total: int
+    prompts: int
+    measured: int
+    time_s: float
+    counts: Mapping[ClusterId, Count]
+    id: int = 0

@@ -6,6 +6,7 @@ Both read the true answer before each token, so they are kinder than free genera
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from memstudio.facts.score import wanted
 from memstudio.facts.values import Answers, Scored
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from memstudio.anchor.attach import Attached
     from memstudio.session.scoring import Prompt
     from memstudio.session.session import Session
@@ -35,10 +38,10 @@ class Forced:
     likeliest: tuple[int, ...]
 
 
-def forced(attached: Attached, pairs: Sequence[Pair]) -> list[Forced]:
+def forced(attached: Attached, pairs: Sequence[Pair], added: Tensor | None = None) -> list[Forced]:
     """Read each answer after its prompt under the blocks that lie in the slots; several share a batch, padded on the left.
 
-    Agrees with the reference path within rounding.
+    added: bool [levels, pairs], whether a level's block is added for a pair; None: all are. Agrees with the reference path within rounding.
 
     Raises:
         UserError: a prompt with its answer is over-long.
@@ -47,7 +50,9 @@ def forced(attached: Attached, pairs: Sequence[Pair]) -> list[Forced]:
         attached.anchor.check(prompt + answer)
     found: list[Forced | None] = [None] * len(pairs)
     for members in _batches(pairs, attached.anchor.vocabulary):
-        for number, read in zip(members, _batch(attached, [pairs[number] for number in members]), strict=True):
+        with nullcontext() if added is None else attached.by_row(added[:, members]):
+            reads = _batch(attached, [pairs[number] for number in members])
+        for number, read in zip(members, reads, strict=True):
             found[number] = read
     return [read for read in found if read is not None]
 

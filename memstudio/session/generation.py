@@ -14,6 +14,7 @@ from memstudio.events import Did, Finished, Generated, Routed
 from memstudio.jobs import Cancelled, Job
 from memstudio.session.routing import choose
 from memstudio.session.running import Wish
+from memstudio.session.use import note_run
 
 if TYPE_CHECKING:
     from memstudio.session.session import Session
@@ -48,6 +49,7 @@ class Generation:
         self._sampling = sampling
         self._ids = list(prefix)
         self._beside = beside
+        self._fresh = not prefix
         self._job = job or Job("run")
         self._prompt = session.running.encode(text)
         self._route = choose(session, text, key, route, memory)
@@ -74,6 +76,8 @@ class Generation:
             self._stopped = True  # an end like any other: the run says so
         finally:
             self._tell()
+            if self._fresh and self._tokens:
+                note_run(self._session, self._route)
             self._session.emit(Finished(self._number, self._result()))
 
     def finish(self) -> Run:

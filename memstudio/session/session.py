@@ -9,22 +9,21 @@ import dataclasses
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from memstudio.anchor.values import DeviceChoice, Neuron, Run, Sampling, Token, Trace
-from memstudio.bank.values import ClusterCard, ClusterId, Memory, Overlay, Route
+from memstudio.bank.values import ClusterId, Memory, Overlay
 from memstudio.editing.desk import Desk
-from memstudio.editing.desk import Path as Clusters
 from memstudio.editing.plan import Edit, Plan, plan_edit
 from memstudio.errors import UserError
 from memstudio.events import Traced
 from memstudio.facts.values import Answers, Fact, Judge, Scores
 from memstudio.jobs import Job
-from memstudio.session.own import Own
+from memstudio.session.looking import Looking
 from memstudio.session.routing import choose
 from memstudio.session.running import Running, Wish
 from memstudio.session.telling import tells
-from memstudio.session.trying import Trying
+from memstudio.session.use import note_trace
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from memstudio.session.takedown import Paths
 
 
-class Session(Trying):
+class Session(Looking):
     """An open bank, the study that its edits go to, and the model that runs it. Made by `open_session`."""
 
     def __init__(
@@ -59,41 +58,13 @@ class Session(Trying):
         super().__init__(bank, store, Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder), readonly=readonly)
         self.recomputes = 0
         """How often `recompute` was asked for."""
-        self._own = Own(bank)
         self._runs = 0
-
-    def info(self) -> dict[str, Any]:
-        """The bank's figures (see `Bank.info`) and where the study stands: study, revision, edited, pruned[level]."""
-        pruned = [cluster for cluster, state in self._overlay.items() if state.pruned]
-        return {
-            **self.bank.info(),
-            "study": str(self.study) if self.study else None,
-            "revision": self.head,
-            "edited": len(self._overlay),
-            "pruned": {level: sum(c.level == level for c in pruned) for level in range(1, self.bank.tree.depth + 1)},
-        }
 
     def load(self) -> DeviceChoice:
         """Load the anchor now; says on which device, and one line where that is not what a person may expect."""
         return self.running.choice
 
     # --- what fires -------------------------------------------------------------------------------------------------
-
-    def route(self, key: str) -> Route:
-        """The clusters chosen for a key, hidden ones passed over; reads no weights.
-
-        Raises:
-            UserError: an empty key, or no encoder on this machine.
-        """
-        return self.bank.tree.descend(self.running.key_vectors([key])[0], self.hidden)
-
-    def routes(self, texts: Sequence[str]) -> list[Clusters]:
-        """The clusters that each text fetches, nothing hidden; those of the bank's own prompts come with it, so that no encoder is needed.
-
-        Raises:
-            UserError: an empty text, or no encoder on this machine.
-        """
-        return self._own.routes(texts, self.running.key_vectors)
 
     def generate(
         self,
@@ -342,6 +313,8 @@ class Session(Trying):
         from memstudio.session.evidence import trace
 
         found = trace(self, text, key=key, route=route, prefix=prefix, answer=answer, against=against)
+        if not prefix:
+            note_trace(self, found)
         self.emit(Traced(found))
         return found
 
@@ -386,22 +359,6 @@ class Session(Trying):
         from memstudio.session.evidence import neurons
 
         return neurons(self, cluster)
-
-    def card(self, cluster: ClusterId) -> ClusterCard:
-        """Label, terms, documents and exemplars of a cluster.
-
-        Raises:
-            UserError: the cluster does not exist.
-        """
-        return self.bank.card(cluster)
-
-    def facts(self) -> list[Fact]:
-        """The bank's own facts; where it has none its probes, which stand in for them (kind `probe`); none where it has neither.
-
-        Raises:
-            UserError: the file is not what it should be.
-        """
-        return self._own.facts()
 
     @tells
     def score(

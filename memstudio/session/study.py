@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from memstudio.history.store import Store
     from memstudio.history.values import Revision
     from memstudio.session.running import Running
+    from memstudio.session.used import Counted
 
 
 class Study:
@@ -81,6 +82,11 @@ class Study:
     def temporary(self) -> bool:
         """Whether edits go with the session."""
         return self._store is None or self._temporary is not None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is counted is kept: a study is open, and for writing."""
+        return self._store is not None and self._store.writing
 
     @property
     def head(self) -> int:
@@ -206,6 +212,25 @@ class Study:
             UserError: there is no such revision.
         """
         return self.store.diff(a, b)
+
+    def uses(self, *, runs: bool = True, sets: bool = True) -> list[Counted]:
+        """How prompts used the blocks, as the study keeps it: single runs (a count a revision), sets of prompts, or both.
+
+        Raises:
+            UserError: a row that no count writes, or a cluster that the bank has not.
+        """
+        from memstudio.session.use import counted_of
+
+        kept = self._store.uses(runs=runs, sets=sets) if self._store is not None else ()
+        return [counted_of(self.bank.tree, each) for each in kept]
+
+    def forget_use(self, use_id: int) -> None:
+        """Let a count go.
+
+        Raises:
+            UserError: there is none of that number, or the session only reads.
+        """
+        self.store.forget_use(use_id)
 
     def state(self, cluster: ClusterId) -> BlockState:
         """What stands in a cluster's place at the head."""

@@ -240,3 +240,12 @@ def test_browsing_a_bank_imports_nothing_heavy(tiny_bank: Path) -> None:
 
 def test_the_tiny_bank_names_the_real_encoder(tiny_bank: Path) -> None:
     assert open_bank(tiny_bank).manifest.retriever.model_dump() == RETRIEVER
+
+
+def test_what_a_level_holds_is_what_is_held_of_each_of_its_clusters(tmp_path: Path) -> None:
+    levels, kept = ((3, 4), (9, 0), (27, 6)), (None, None, [0, 5, 26])
+    made = open_bank(make_bank(tmp_path / "bank", levels=levels, absent=[ClusterId(1, 2), ClusterId(3, 5)], kept=kept))
+    for level, (clusters, _) in enumerate(levels, 1):
+        assert made.held(level).tolist() == [made.has_block(ClusterId(level, index)) for index in range(clusters)]
+    assert made.held(1).any()
+    assert not made.held(2).any()

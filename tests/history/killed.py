@@ -29,7 +29,7 @@ HERE = Path(memstudio.history.__file__).parent
 WRITES = {
     str(HERE / f"{name}.py") for name in ("begin", "blobs", "connect", "lock", "migrations", "purging", "rows", "store")
 }  # the others only read
-READS = {"_change", "check_revision", "_cluster_fault", "_state_fault", "_is_count", "_signature", "is_digest", "check_there"}
+READS = {"_change", "check_revision", "cluster_fault", "_state_fault", "is_count", "_signature", "is_digest", "check_there"}
 
 
 def edit(store: Store) -> None:

@@ -10,6 +10,7 @@ from memstudio.bank.values import BASE, PRUNED, Change, ClusterId
 from memstudio.history.migrations import APPLICATION_ID, FORMAT, MIGRATIONS, migrate
 from memstudio.history.schema import metadata
 from memstudio.history.store import read_binding
+from memstudio.history.values import Count
 from tests.history.conftest import BANK, OpenStudy
 
 GOLD = ClusterId(3, 4)
@@ -41,15 +42,17 @@ def test_a_study_of_the_first_format_is_read_as_it_is_and_brought_up_to_date_by_
     write_first_format(folder)
     before = (folder / "study.db").read_bytes()
     reader = open_study(readonly=True)
-    assert (reader.head, reader.overlay(), reader.names(), reader.purged()) == (1, {GOLD: PRUNED}, {}, {})
+    assert (reader.head, reader.overlay(), reader.names(), reader.purged(), reader.uses()) == (1, {GOLD: PRUNED}, {}, {}, ())
     assert [revision.title for revision in reader.log()] == ["the bank as shipped", "gold"]
     assert read_binding(folder).bank_name == "tiny"
     assert (folder / "study.db").read_bytes() == before
     writer = open_study()
     writer.name(1, "first")
+    writer.add_to_runs({GOLD: Count(1)}, prompts=1)
     with writer.commit("restore", "gold", [Change(GOLD, PRUNED, BASE)]):
         pass
     assert (reader.head, reader.names()) == (2, {"first": 1})
+    assert [(use.revision, use.counts) for use in reader.uses()] == [(1, {GOLD: Count(1)})]
     writer.close()
     assert format_of(folder) == FORMAT > 1
 
@@ -73,3 +76,14 @@ def test_the_migrations_end_at_the_schema() -> None:
         ]
     engine.dispose()
     direct.dispose()
+
+
+def test_a_study_of_the_second_format_keeps_counts_once_a_writer_was_there(open_study: OpenStudy, folder: Path) -> None:
+    write_first_format(folder)
+    with closing(sqlite3.connect(folder / "study.db")) as connection, connection:
+        for statement in (*MIGRATIONS[1], "PRAGMA user_version = 2"):
+            connection.execute(statement)
+    assert open_study(readonly=True).uses() == ()
+    open_study().close()
+    assert format_of(folder) == FORMAT == 3
+    assert open_study(readonly=True).head == 1

@@ -13,6 +13,7 @@ from memstudio.history.store import Store, read_binding
 from tests.history.conftest import OpenStudy
 
 GOLD = ClusterId(3, 4)
+SET = "INSERT INTO prompt_sets"
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def read_everything(store: Store) -> None:
     store.undo_target()
     store.names()
     store.purged()
+    store.uses()
 
 
 def one_line(act: Callable[[], object]) -> str:
@@ -80,6 +82,16 @@ ROWS = {
     "a name that points nowhere": "INSERT INTO refs VALUES ('other', 7)",
     "a purge of no blob": "INSERT INTO purged VALUES ('x', 0.0)",
     "a purge without a time": "INSERT INTO purged VALUES (lower(hex(zeroblob(32))), 'now')",
+    "a set without a name": f"{SET} VALUES (1, '', '', 0, 1, 1, 0, 1.0)",
+    "a set whose name moves the cursor": f"{SET} VALUES (1, char(27) || '[2J', '', 0, 1, 1, 0, 1.0)",
+    "a set without a digest": f"{SET} VALUES (1, 'facts', 'x', 0, 1, 1, 0, 1.0)",
+    "a set of less than nothing": f"{SET} VALUES (1, 'facts', '', 0, 1, -1, 0, 1.0)",
+    "a set at a revision that is text": f"{SET} VALUES (1, 'facts', '', 'x', 1, 1, 0, 1.0)",
+    "a set without a time": f"{SET} VALUES (1, 'facts', '', 0, 1, 1, 0, 9e999)",
+    "a use of no set": "INSERT INTO uses VALUES (7, 1, 0, 1, 0, 0.0, 0.0)",
+    "a use of no cluster": f"{SET} VALUES (1, 'facts', '', 0, 1, 1, 0, 1.0); INSERT INTO uses VALUES (1, 0, -1, 1, 0, 0.0, 0.0)",
+    "a use that is text": f"{SET} VALUES (1, 'facts', '', 0, 1, 1, 0, 1.0); INSERT INTO uses VALUES (1, 1, 0, 'x', 0, 0.0, 0.0)",
+    "an endless effect": f"{SET} VALUES (1, 'facts', '', 0, 1, 1, 0, 1.0); INSERT INTO uses VALUES (1, 1, 0, 1, 1, 9e999, 0.0)",
     "no bank": "DELETE FROM meta",
     "a digest that is none": "UPDATE meta SET value = 'x' WHERE key = 'bank_digest'",
     "a trigger": "CREATE TRIGGER t AFTER INSERT ON revisions BEGIN DELETE FROM changes; END",
