@@ -80,6 +80,6 @@ def test_a_count_is_removed_with_its_figures(open_study: OpenStudy, folder: Path
 )
 def test_what_could_not_be_read_again_is_not_written(open_study: OpenStudy, bad: KeptUse) -> None:
     store = open_study()
-    with pytest.raises(ValueError, match="name|digest|no counts|finite|no cluster"):
+    with pytest.raises(ValueError, match=r"name|digest|no counts|finite|no cluster"):
         store.keep_use(bad)
     assert store.uses() == ()
