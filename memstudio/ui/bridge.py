@@ -255,7 +255,9 @@ class Bridge(QObject):
         sampling = Sampling(ask.max_tokens, ask.temperature, seed=ask.seed)
         due = time.monotonic()
         try:
-            for _ in session.generate(ask.text, key=ask.key, memory=ask.memory, sampling=sampling, prefix=ask.kept, job=job):
+            for _ in session.generate(
+                ask.text, key=ask.key, memory=ask.memory, sampling=sampling, prefix=ask.kept, beside=ask.beside, job=job
+            ):
                 if ask.tokens_per_second:
                     due = max(due + 1 / ask.tokens_per_second, time.monotonic())
                     self._linger(job, due)

@@ -41,6 +41,7 @@ from memstudio.ui.snapshots import Crashed, Opened, Wish
 from memstudio.ui.studio import Panels, Studio
 from memstudio.ui.texts import on_button
 from memstudio.ui.theme import Theme
+from memstudio.ui.token_studio import TokenStudio
 from memstudio.ui.view_studio import ViewStudio
 from memstudio.ui.window_desk import WindowDesk
 
@@ -74,6 +75,7 @@ class MainWindow(WindowDesk):
         self.learns = LearnStudio(self.studio, self.theme, self)
         self.scans = ScanStudio(bridge, self.scan, self)
         self.maps = MapStudio(bridge, self.panels.map, self.panels.status, self)
+        self.tokens = TokenStudio(self.studio, self.theme, self)
         self.views = ViewStudio(self.studio, self)
         self.measuring = Measuring(bridge, self)
         self.measuring.on = preferences.measure_edits

@@ -83,6 +83,15 @@ RUN: tuple[Action, ...] = (
         group=2,
     ),
     Action(
+        "measure_tokens",
+        "&Measure each token",
+        "Run",
+        lambda d: d.toggle_measure_tokens(),
+        "Compute each token under the generic blocks and no memory too; an answer takes about twice as long",
+        checked=lambda n: n.measure_tokens,
+        group=2,
+    ),
+    Action(
         "score",
         "Score the &facts",
         "Run",

@@ -144,7 +144,8 @@ class BlockNeurons:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to generate an answer to. `kept`: ids of tokens that stand already (they are computed again, not chosen again)."""
+    """A question to generate an answer to. `kept`: ids of tokens that stand already (they are computed again, not chosen again).
+    `beside`: measure each token under lesser memories too."""
 
     number: int
     text: str
@@ -155,6 +156,7 @@ class Ask:
     seed: int = 0
     tokens_per_second: float | None = None
     kept: tuple[int, ...] = ()
+    beside: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +313,7 @@ class Situation:
     theme: str = "system"
     auto_trace: bool = True
     measure_edits: bool = True
+    measure_tokens: bool = True
     targets: int = 0
     """How many facts of the list ask for another answer."""
     revision: Revision | None = None

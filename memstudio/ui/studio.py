@@ -13,7 +13,7 @@ from PySide6.QtCore import QElapsedTimer, QObject, Signal
 
 from memstudio.anchor.values import Run, Token, Trace
 from memstudio.bank.values import ClusterId
-from memstudio.events import Committed, Finished, Hidden, Routed, Traced
+from memstudio.events import Committed, Finished, Hidden, Routed
 from memstudio.ui import errands, measures
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.overview import STATE, Overview, View
@@ -93,7 +93,7 @@ class Studio(QObject):
             (bridge.generated, self._generated),
             (bridge.finished, self._finished),
             (bridge.ended, self._ended),
-            (bridge.traced, self._traced),
+            (bridge.traced, lambda event: self.show_trace(event.trace)),
             (bridge.nodes, lambda nodes: panels.prompt.show_labels({cluster: one.label for cluster, one in nodes.items()})),
             (bridge.found, panels.tree.show_found),
             (bridge.card, panels.block.show_card),
@@ -143,6 +143,7 @@ class Studio(QObject):
             edited_midway=self._edited_at is not None,
             prompt=self.panels.prompt.has_prompt,
             auto_trace=self.auto_trace,
+            measure_tokens=self.panels.prompt.beside,
         )
 
     # What the user wants
@@ -275,7 +276,7 @@ class Studio(QObject):
         panels.block.select(None)
         panels.prompt.forget()
         panels.prompt.write(opened.prompt)
-        self._forget_trace()
+        self.forget_trace()
         panels.block.show_study(opened.study)
         panels.history.show_study(opened.study)
         panels.status.say(f"{opened.bank.name}: {opened.bank.summary}")
@@ -336,11 +337,11 @@ class Studio(QObject):
         self.panels.prompt.begin(ask)
         if not ask.kept:
             self.overview.show_route(())
-        if self.trace is not None and (ask.memory != "fetched" or ask.text != self.trace.prompt):
-            self._forget_trace()
+        if self.trace is not None and (ask.memory != "fetched" or ask.text != self.trace.prompt or self.trace.token is not None):
+            self.forget_trace()
 
-    def _forget_trace(self) -> None:
-        """It speaks of another prompt than the one that is shown now."""
+    def forget_trace(self) -> None:
+        """It speaks of something else than what is shown now."""
         self.trace = None
         self._measure(None)
         self.panels.heat.show_trace(None)
@@ -391,8 +392,8 @@ class Studio(QObject):
             self._ask_neurons(self.selected)
         self.changed.emit()
 
-    def _traced(self, event: Traced) -> None:
-        trace = event.trace
+    def show_trace(self, trace: Trace) -> None:
+        """Have every panel speak of a trace."""
         self.trace = trace
         panels = self.panels
         panels.heat.show_trace(trace)

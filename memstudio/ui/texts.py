@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from html import escape
 
-from memstudio.anchor.values import Token
+from memstudio.anchor.values import Token, Trace
 from memstudio.bank.values import BASE, BlockState
 
 
@@ -41,6 +41,11 @@ def signed(value: float, digits: int = 2) -> str:
 def visible(piece: str) -> str:
     """A token's text with its blanks shown."""
     return piece.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·") if not piece.strip() else piece.replace("\n", "↵").strip()
+
+
+def of_token(trace: Trace) -> str:
+    """Which generated token a trace explains; "" where it is an answer to the prompt."""
+    return "" if trace.token is None else f"Token {trace.token} “{visible(trace.answer.text)}”"
 
 
 def plain_tip(text: str) -> str:

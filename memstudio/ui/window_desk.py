@@ -27,6 +27,7 @@ from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Wish
 from memstudio.ui.studio import Panels, Studio
 from memstudio.ui.theme import Theme, ThemeChoice
+from memstudio.ui.token_studio import TokenStudio
 
 FACT_FILES = "Facts (*.jsonl *.json *.csv *.tsv);;All files (*)"
 
@@ -43,6 +44,7 @@ class WindowDesk(QMainWindow):
     learns: LearnStudio
     scans: ScanStudio
     maps: MapStudio
+    tokens: TokenStudio
     scan: ScanPanel
     measuring: Measuring
     actions_: ActionSet
@@ -181,7 +183,12 @@ class WindowDesk(QMainWindow):
             self.studio.run_prompt()
 
     def trace_prompt(self) -> None:
+        self.tokens.leave()
         self.studio.trace_prompt()
+
+    def toggle_measure_tokens(self) -> None:
+        self.panels.prompt.beside = not self.panels.prompt.beside
+        self.studio.changed.emit()
 
     def toggle_auto_trace(self) -> None:
         self.studio.auto_trace = not self.studio.auto_trace

@@ -34,6 +34,7 @@ class AnswerView(QTextEdit):
     """A prompt and its tokens. Emits `change_wanted` from its menu where a part of the answer is selected."""
 
     change_wanted = Signal()
+    line_height_percent = LINE_HEIGHT_PERCENT
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -101,9 +102,14 @@ class AnswerView(QTextEdit):
 
     def token_at(self, point: QPoint) -> Token | None:
         """The token under a point of the viewport."""
+        place = self.place_at(point)
+        return None if place is None else self.tokens[place]
+
+    def place_at(self, point: QPoint) -> int | None:
+        """Which of the tokens is under a point of the viewport."""
         place = bisect_right(self._starts, self.cursorForPosition(point).position()) - 1
         inside = self._starts and self.cursorRect(self.cursorForPosition(point)).adjusted(-12, -4, 12, 4).contains(point)
-        return self.tokens[place] if inside and 0 <= place < len(self.tokens) else None
+        return place if inside and 0 <= place < len(self.tokens) else None
 
     def selected_answer(self) -> tuple[str, str] | None:
         """(the prompt with the answer up to the selection, the selected part of the answer); None where none of it is selected."""
@@ -146,7 +152,7 @@ class AnswerView(QTextEdit):
         self.clear()
         cursor = QTextCursor(self.document())
         spaced = QTextBlockFormat()
-        spaced.setLineHeight(LINE_HEIGHT_PERCENT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+        spaced.setLineHeight(self.line_height_percent, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
         cursor.setBlockFormat(spaced)
         cursor.insertText(self._prompt, self._format(dim=True))
 
@@ -227,9 +233,13 @@ class AnswerView(QTextEdit):
             if token is None:
                 QToolTip.hideText()
             else:
-                QToolTip.showText(event.globalPos(), plain_tip(token_tip(token)), self.viewport())
+                QToolTip.showText(event.globalPos(), self.tip(token), self.viewport())
             return True
         return super().viewportEvent(event)
+
+    def tip(self, token: Token) -> str:
+        """What is said of a token under the cursor."""
+        return plain_tip(token_tip(token))
 
 
 def token_tip(token: Token) -> str:

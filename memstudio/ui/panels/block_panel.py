@@ -20,7 +20,7 @@ from memstudio.bank.values import BASE, BlockState, ClusterId
 from memstudio.history.values import Revision
 from memstudio.ui.panels.parts import EmptyState, label, line, pages, row, set_kind
 from memstudio.ui.snapshots import BlockNeurons, CardView, StudyView
-from memstudio.ui.texts import counted, signed, size_text, visible
+from memstudio.ui.texts import counted, of_token, signed, size_text, visible
 
 SHOWN_NEURONS = 8
 SHOWN_EXEMPLARS = 4
@@ -178,6 +178,8 @@ class BlockPanel(QWidget):
             return
         answer = trace.answer
         effect = trace.effect.get(cluster, math.nan)
+        if trace.token is not None:
+            self._effect.add(label(of_token(trace), "strong"))
         figure = label("not measured" if math.isnan(effect) else f"{signed(effect)} nats", "figure")
         self._effect.add(figure)
         self._effect.add(
@@ -204,7 +206,8 @@ class BlockPanel(QWidget):
             said = "Reading…" if self._own is None and self._card is not None and self._card.has_block else "None stands out."
             self._neurons.add(label(said, "dim", wrap=True))
             return
-        self._neurons.add(label("In the last prompt, strongest first" if fired else "Of the block itself, no prompt run", "dim"))
+        said = f"In the last prompt{_up_to(self._trace)}, strongest first" if fired else "Of the block itself, no prompt run"
+        self._neurons.add(label(said, "dim", wrap=True))
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(10)
@@ -290,6 +293,10 @@ class _Section(QWidget):
         if not isinstance(layout, QVBoxLayout):
             raise TypeError("a section has a body")
         return layout
+
+
+def _up_to(trace: Trace | None) -> str:
+    return "" if trace is None or not trace.token else f" and its answer up to token {trace.token}"
 
 
 def _word(state: BlockState) -> str:

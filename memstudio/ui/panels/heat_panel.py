@@ -11,7 +11,7 @@ from memstudio.ui.panels.legend import Legend
 from memstudio.ui.panels.parts import EmptyState, Segments, label, pages, row
 from memstudio.ui.plots.heat_map_plot import HeatMapPlot, Sheet
 from memstudio.ui.scales import diverging, sequential
-from memstudio.ui.texts import signed, visible
+from memstudio.ui.texts import of_token, signed, visible
 from memstudio.ui.theme import Theme
 
 PROJECTED, OBSERVED = 0, 1
@@ -30,6 +30,7 @@ class HeatPanel(QWidget):
         super().__init__()
         self._theme = theme
         self._trace: Trace | None = None
+        self.of = label("", "strong")
         self._kind = Segments(KINDS)
         self._level = Segments()
         self._legend = Legend(theme.tone)
@@ -42,7 +43,7 @@ class HeatPanel(QWidget):
         column = QVBoxLayout(body)
         column.setContentsMargins(8, 7, 8, 5)
         column.setSpacing(5)
-        column.addLayout(row(self._kind, 1, label("Level", "dim"), self._level))
+        column.addLayout(row(self.of, self._kind, 1, label("Level", "dim"), self._level))
         column.addWidget(self.plot, 1)
         column.addLayout(row(self._read, self._legend, spacing=8))
         self._stack = pages(self, (8, 0, 8, 6), self._empty, body)
@@ -60,6 +61,8 @@ class HeatPanel(QWidget):
         if trace is None:
             self.plot.clear()
             return
+        self.of.setText(of_token(trace))
+        self.of.setVisible(trace.token is not None)
         levels = range(1, trace.norm.shape[1] + 1)
         self._level.offer([("All", "All levels side by side"), *((str(n), f"Level {n} alone") for n in levels)])
         self._draw()

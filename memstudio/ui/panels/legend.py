@@ -16,9 +16,9 @@ GAP = 6
 class Legend(QWidget):
     """Paints `low [gradient] high   ▨ not measured`."""
 
-    def __init__(self, tone: Tone) -> None:
+    def __init__(self, tone: Tone, bar_width: int = BAR_WIDTH) -> None:
         super().__init__()
-        self._tone = tone
+        self._tone, self._bar_width = tone, bar_width
         self._colours: Colours | None = None
         self._low = self._high = ""
 
@@ -31,7 +31,7 @@ class Legend(QWidget):
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()
         texts = sum(metrics.horizontalAdvance(text) for text in (self._low, self._high, "not measured"))
-        return QSize(texts + BAR_WIDTH + SWATCH + 7 * GAP, max(18, metrics.height() + 4))
+        return QSize(texts + self._bar_width + SWATCH + 7 * GAP, max(18, metrics.height() + 4))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -52,7 +52,7 @@ class Legend(QWidget):
             x += width + GAP
 
         write(self._low)
-        bar = QRectF(x, middle - BAR_HEIGHT / 2, BAR_WIDTH, BAR_HEIGHT)
+        bar = QRectF(x, middle - BAR_HEIGHT / 2, self._bar_width, BAR_HEIGHT)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
         for at in range(0, 256, 17):
             gradient.setColorAt(at / 255, QColor(*(int(part) for part in self._colours[at])))

@@ -22,6 +22,8 @@ from memstudio.bank.values import ClusterId, Memory, Route
 from memstudio.ui.panels.answer_view import AnswerView
 from memstudio.ui.panels.breadcrumb import Breadcrumb
 from memstudio.ui.panels.parts import inset, label, row
+from memstudio.ui.panels.token_foot import TokenFoot
+from memstudio.ui.panels.token_view import TokenView
 from memstudio.ui.snapshots import Ask
 from memstudio.ui.texts import counted, first_difference, visible
 from memstudio.ui.theme import Theme
@@ -60,7 +62,10 @@ class PromptPanel(QWidget):
         self.breadcrumb = Breadcrumb()
         self.breadcrumb.selected.connect(self.selected)
         self._build_bar()
-        self.now, self.earlier = AnswerView(theme), AnswerView(theme)
+        self.beside = True
+        """Whether each token is measured under lesser memories too."""
+        self.now, self.earlier = TokenView(theme), TokenView(theme)
+        self.foot = TokenFoot(theme)
         for view in (self.now, self.earlier):
             view.change_wanted.connect(lambda view=view: self._change(view))
         self._now_title, self._earlier_title = label("", "dim"), label("", "dim")
@@ -84,6 +89,7 @@ class PromptPanel(QWidget):
         column.addWidget(self.bar)
         column.addWidget(self._sides, 1)
         column.addWidget(self._verdict)
+        column.addWidget(self.foot)
 
     def _build_wishes(self) -> None:
         self.text = PromptEdit()
@@ -142,6 +148,7 @@ class PromptPanel(QWidget):
             cast(Memory, self.memory.currentData()),
             self.max_tokens.value(),
             tokens_per_second=self.pace.currentData(),
+            beside=self.beside,
         )
 
     def write(self, prompt: str) -> None:
@@ -226,6 +233,11 @@ class PromptPanel(QWidget):
     def show_labels(self, labels: dict[ClusterId, str]) -> None:
         """Labels that came."""
         self.breadcrumb.show_labels(labels)
+
+    @property
+    def earlier_run(self) -> Run | None:
+        """The run whose answer stands beside this one."""
+        return self._earlier_run
 
     @property
     def verdict(self) -> str:
