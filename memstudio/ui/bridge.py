@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from memstudio.anchor.values import Sampling
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.events import Committed, Did, Event, Finished, Generated, Hidden, Routed, Traced
@@ -252,12 +251,9 @@ class Bridge(QObject):
     def _answer(self, session: "Session", job: Job, ask: Ask) -> None:
         self.post(Asked(ask))
         self._ask = ask.number
-        sampling = Sampling(ask.max_tokens, ask.temperature, seed=ask.seed)
         due = time.monotonic()
         try:
-            for _ in session.generate(
-                ask.text, key=ask.key, memory=ask.memory, sampling=sampling, prefix=ask.kept, beside=ask.beside, job=job
-            ):
+            for _ in errands.answer(session, ask, job):
                 if ask.tokens_per_second:
                     due = max(due + 1 / ask.tokens_per_second, time.monotonic())
                     self._linger(job, due)

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from memstudio.anchor.values import Sampling
 from memstudio.bank.values import ClusterId
-from memstudio.ui.snapshots import BankView, BlockNeurons, CardView, LevelView, NodeView, Opened, StudyView, Wish
+from memstudio.ui.snapshots import Ask, BankView, BlockNeurons, CardView, LevelView, NodeView, Opened, StudyView, Wish
 from memstudio.ui.texts import count_text, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from memstudio.anchor.values import Token
     from memstudio.bank.bank import Bank
     from memstudio.editing.plan import Edit
     from memstudio.facts.values import Fact
+    from memstudio.jobs import Job
     from memstudio.session import Session
     from memstudio.session.script import Deed
 
@@ -135,6 +138,12 @@ def rewrite(session: Session, cluster: ClusterId, file: Path) -> Edit:
     from memstudio.editing.rewrite import Rewrite
 
     return Rewrite.from_file(cluster, file, session.bank)
+
+
+def answer(session: Session, ask: Ask, job: Job) -> Iterator[Token]:
+    """The tokens of an answer, as they come."""
+    sampling = Sampling(ask.max_tokens, ask.temperature, seed=ask.seed)
+    return session.generate(ask.text, key=ask.key, memory=ask.memory, sampling=sampling, prefix=ask.kept, beside=ask.beside, job=job)
 
 
 def nodes_of(session: Session, clusters: frozenset[ClusterId]) -> dict[ClusterId, NodeView]:

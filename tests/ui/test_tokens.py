@@ -8,6 +8,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from memstudio.ui.main_window import MainWindow
+from memstudio.ui.measures import EFFECT
 from memstudio.ui.panels.parts import label
 from memstudio.ui.panels.token_view import TokenView
 from tests.ui.conftest import PATIENCE_MS
@@ -61,6 +62,8 @@ def test_a_clicked_token_is_what_heat_map_block_and_colours_speak_of_until_escap
     assert panels.heat.of.text().startswith("Token 2 “")
     assert panels.heat.of.isVisibleTo(panels.heat)
     assert any(shown.text() == panels.heat.of.text() for shown in panels.block.findChildren(type(label())))
+    effect = studio.overview.figures[EFFECT]
+    assert {cluster: effect.values[cluster.level - 1][cluster.index] for cluster in trace.effect} == pytest.approx(trace.effect)
     assert "token 2" in panels.prompt.foot.caption.text()
     assert panels.prompt.now.chosen == 2
     QTest.keyClick(panels.prompt.now, Qt.Key.Key_Escape)

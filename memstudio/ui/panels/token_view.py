@@ -14,6 +14,7 @@ from memstudio.ui.panels.token_strip import paint_bars, paint_ground, strip_colo
 from memstudio.ui.theme import Theme
 
 BLANK_WIDTH = 7.0
+KEYS = "Left and right go from token to token, Enter explains one, Escape goes back to the prompt"
 _STILL = 4
 _STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
@@ -35,7 +36,7 @@ class TokenView(AnswerView):
         self.chosen: int | None = None
         self._pressed = QPoint()
         self.setAccessibleName("Answer")
-        self.setAccessibleDescription("Left and right go from token to token, Enter explains one, Escape goes back to the prompt")
+        self.setAccessibleDescription(KEYS)
 
     def begin(self, prompt: str) -> None:
         self.cursor_at = self.chosen = None
@@ -64,7 +65,7 @@ class TokenView(AnswerView):
             spot.setPosition(self._span(place)[0])
             self.setTextCursor(spot)
             self.ensureCursorVisible()
-            self.setAccessibleDescription(said_of(self.tokens[place], self.memory))
+        self.setAccessibleDescription(KEYS if place is None else said_of(self.tokens[place], self.memory))
         self.viewport().update()
         self.pointed.emit()
 
