@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QObject
 
-from memstudio.anchor.values import Run, Token, Trace
+from memstudio.anchor.values import Run, Trace
 from memstudio.bank.values import ClusterId, Memory
 from memstudio.events import Routed, Traced
 from memstudio.jobs import Job
@@ -145,8 +145,6 @@ class TokenStudio(QObject):
         if at is None:
             self._prompt.foot.say(summary(self._prompt.now.tokens, self._prompt.now.memory))
             return
-        token: Token = view.tokens[at]
-        one = self._one
-        moved = one is not None and view.chosen == at and one.revision != token.revision
-        note = f". Explained at revision {one.revision}, written under {token.revision}." if moved and one is not None else ""
-        self._prompt.foot.say(said_of(token, view.memory) + note)
+        token, one = view.tokens[at], self._one if view.chosen == at else None
+        moved = one is not None and one.revision != token.revision
+        self._prompt.foot.say(said_of(token, view.memory) + (f"\nExplained under revision {one.revision}" if one and moved else ""))
