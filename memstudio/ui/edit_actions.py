@@ -166,6 +166,18 @@ EDIT: tuple[Action, ...] = (
         context=True,
     ),
     Action(
+        "compare_muted",
+        "Compare with these &blocks muted",
+        "Edit",
+        lambda d: d.compare_muted(),
+        "Answer the prompt with and without the selected blocks side by side; nothing is saved",
+        ("Ctrl+Alt+M",),
+        None,
+        lambda n: n.selected is not None and n.prompt and not n.pairing,
+        group=3,
+        context=True,
+    ),
+    Action(
         "pin",
         "P&in route",
         "Edit",

@@ -75,7 +75,8 @@ def bank_view(bank: Bank) -> BankView:
         for level in range(1, tree.depth + 1)
     )
     shape = " · ".join(f"{level.clusters:,}" for level in levels)
-    return BankView(bank.name, bank.folder, levels, manifest.fallback, f"{shape} clusters, {manifest.dtype}, fallback {manifest.fallback}")
+    summary = f"{shape} clusters, {manifest.dtype}, fallback {manifest.fallback}"
+    return BankView(bank.name, bank.folder, levels, manifest.fallback, summary, manifest.generic)
 
 
 def study_view(session: Session) -> StudyView:

@@ -77,10 +77,10 @@ HISTORY: tuple[Action, ...] = (
     ),
     Action(
         "pair",
-        "&A/B: answer side by side",
+        "&A/B/C: answer side by side",
         "History",
-        lambda d: d.history("pair"),
-        "Two revisions answer the same prompt with the same seed",
+        lambda d: d.show_arms(),
+        "No memory, generic blocks, revisions or routes answer the same prompt with the same seed",
         ("Ctrl+Shift+B",),
         enabled=lambda n: n.bank,
         group=1,

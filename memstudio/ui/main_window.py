@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QPa
 from PySide6.QtWidgets import QMenu
 
 from memstudio.ui import measures
+from memstudio.ui.arms_studio import ArmsStudio
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.dialogs import AboutDialog
@@ -16,6 +17,7 @@ from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.map_studio import MapStudio
 from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
+from memstudio.ui.panels.arms_panel import ArmsPanel
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
 from memstudio.ui.panels.block_panel import BlockPanel
 from memstudio.ui.panels.compare_panel import ComparePanel
@@ -26,7 +28,6 @@ from memstudio.ui.panels.icicle_panel import IciclePanel
 from memstudio.ui.panels.jobs_panel import JobsPanel
 from memstudio.ui.panels.log_panel import LogPanel
 from memstudio.ui.panels.map_panel import MapPanel
-from memstudio.ui.panels.pair_panel import PairPanel
 from memstudio.ui.panels.palette import Palette
 from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
@@ -70,7 +71,8 @@ class MainWindow(WindowDesk):
         self._build_panels()
         self.studio = Studio(bridge, self.panels, self)
         self.facts = FactStudio(self.studio, self.panels.facts, self.theme, self)
-        self.revisions = RevisionStudio(self.studio, self.compare, self.pair, self.theme, self)
+        self.revisions = RevisionStudio(self.studio, self.compare, self.theme, self)
+        self.arms = ArmsStudio(self.studio, self.abreast, self)
         self.builds = BuildStudio(self.studio, self)
         self.learns = LearnStudio(self.studio, self.theme, self)
         self.scans = ScanStudio(bridge, self.scan, self)
@@ -116,7 +118,7 @@ class MainWindow(WindowDesk):
             table=TablePanel(theme),
             status=StatusBar(),
         )
-        self.compare, self.pair, self.scan = ComparePanel(theme), PairPanel(theme), ScanPanel(theme)
+        self.compare, self.abreast, self.scan = ComparePanel(theme), ArmsPanel(theme), ScanPanel(theme)
         self.log, self.jobs = LogPanel(), JobsPanel()
         self.setStatusBar(self.panels.status)
 
@@ -147,7 +149,7 @@ class MainWindow(WindowDesk):
                 ("scan", "Where?", self.scan),
                 ("facts", "Facts", panels.facts),
                 ("compare", "Compare", self.compare),
-                ("pair", "A/B", self.pair),
+                ("pair", "A/B/C", self.abreast),
             ),
         )
         self.setCentralWidget(panels.prompt)
@@ -173,6 +175,8 @@ class MainWindow(WindowDesk):
         self.revisions.changed.connect(self._refresh)
         self.maps.changed.connect(self._refresh)
         self.revisions.raised.connect(lambda name: show_dock(self.docks[name]))
+        self.arms.changed.connect(self._refresh)
+        self.arms.raised.connect(lambda: show_dock(self.docks["pair"]))
         self.builds.open_wanted.connect(self.open_path)
         self._scale.wanted.connect(studio.scale)
         self._swap.wanted.connect(studio.swap)
@@ -197,7 +201,7 @@ class MainWindow(WindowDesk):
 
     def _refresh(self) -> None:
         targets = len(self.panels.facts.requests())
-        now = self.revisions.situation(self.studio.situation)
+        now = self.arms.situation(self.revisions.situation(self.studio.situation))
         now = replace(now, theme=self.theme.choice, measure_edits=self.measuring.on, targets=targets, mapped=self.maps.there)
         self.actions_.refresh(now)
         button = self.panels.prompt.run_button

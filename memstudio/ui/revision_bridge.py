@@ -1,4 +1,4 @@
-"""The bridge's part for revisions: receipts afterwards, names, reverts, comparisons, A/B, patches, purges.
+"""The bridge's part for revisions: receipts afterwards, names, reverts, comparisons, patches, purges.
 
 A patch's plan stays on the worker by the number of the dialog's turn; the window only ever holds its receipt.
 """
@@ -18,9 +18,6 @@ from memstudio.ui.revision_views import (
     Done,
     Named,
     NameRefused,
-    PairAsk,
-    PairEnded,
-    PairSaid,
     PatchRested,
     PatchView,
     RevertView,
@@ -43,8 +40,6 @@ class RevisionBridge(QObject):
     name_refused = Signal(NameRefused)
     compared = Signal(Compared)
     compare_rested = Signal(CompareRested)
-    said = Signal(PairSaid)
-    pair_ended = Signal(PairEnded)
     patch_planned = Signal(PatchView)
     patch_rested = Signal(PatchRested)
     done = Signal(Done)
@@ -53,7 +48,6 @@ class RevisionBridge(QObject):
         super().__init__(bridge)
         self._bridge = bridge
         self._comparing: Job | None = None
-        self._pairing: Job | None = None
         self._patching: Job | None = None
         self._plans: dict[int, Plan] = {}
         for kind, signal in (
@@ -62,8 +56,6 @@ class RevisionBridge(QObject):
             (NameRefused, self.name_refused),
             (Compared, self.compared),
             (CompareRested, self.compare_rested),
-            (PairSaid, self.said),
-            (PairEnded, self.pair_ended),
             (PatchView, self.patch_planned),
             (PatchRested, self.patch_rested),
             (Done, self.done),
@@ -129,20 +121,6 @@ class RevisionBridge(QObject):
         """Cancel it."""
         if self._comparing is not None:
             self._comparing.cancel()
-
-    def pair(self, ask: PairAsk) -> None:
-        """Have two revisions answer; `said` …, and whatever happens `pair_ended` follow."""
-        self._pairing = self._bridge.errand(
-            "Answering side by side",
-            lambda session, job: revision_errands.pair(session, ask, self._bridge.post, job),
-            last=PairEnded(ask.number, stopped=True),
-            refused=lambda line: PairEnded(ask.number, line=line),
-        )
-
-    def stop_pair(self) -> None:
-        """Stop both after this token."""
-        if self._pairing is not None:
-            self._pairing.cancel()
 
     # Patches, purge
 

@@ -1,13 +1,12 @@
-"""What the worker does for history, comparison and A/B: functions over an open session that give back snapshots. No Qt in here."""
+"""What the worker does for history and comparison: functions over an open session that give back snapshots. No Qt in here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memstudio.events import Did
-from memstudio.ui.revision_views import Compared, Done, Named, PairAsk, PairEnded, PairSaid, PatchView, Pieces, RevertView
+from memstudio.ui.revision_views import Compared, Done, Named, PatchView, Pieces, RevertView
 from memstudio.ui.texts import counted, size_text
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from memstudio.jobs import Job
     from memstudio.session import Session
     from memstudio.session.comparing import Turned
-    from memstudio.ui.snapshots import Message
 
 
 def revert_view(session: Session, revision: int) -> RevertView:
@@ -79,21 +77,6 @@ def pieces_of(anchor: Anchor, turned: Turned) -> Pieces:
         return tuple(words.push(token) for token in anchor.continuation(turned.prompt, answer))
 
     return Pieces(turned, pieces(turned.before), pieces(turned.after))
-
-
-def pair(session: Session, ask: PairAsk, post: Callable[[Message], None], job: Job) -> PairEnded:
-    """Have two revisions answer, each token posted as it comes.
-
-    Raises:
-        UserError: as `Session.arms`.
-    """
-    from memstudio.anchor.values import Sampling
-    from memstudio.session.arm_wish import ArmWish
-
-    sampling = Sampling(ask.max_tokens, ask.temperature, seed=ask.seed)
-    for side, token in session.arms(ask.text, [ArmWish(revision=ask.a), ArmWish(revision=ask.b)], sampling, job=job).tokens():
-        post(PairSaid(ask.number, 1 if side else 0, token))
-    return PairEnded(ask.number)
 
 
 def export_patch(session: Session, out: Path, revisions: tuple[int, ...] | None) -> Done:

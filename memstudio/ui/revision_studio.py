@@ -1,4 +1,4 @@
-"""What the window does with revisions: the history's actions, its dialogs, the comparison and the A/B, between panels and bridge."""
+"""What the window does with revisions: the history's actions, its dialogs and the comparison, between panels and bridge."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,26 +10,25 @@ from memstudio.errors import UserError
 from memstudio.history.values import Revision
 from memstudio.ui.panels.compare_panel import ComparePanel
 from memstudio.ui.panels.history_panel import HistoryPanel
-from memstudio.ui.panels.pair_panel import PairPanel
 from memstudio.ui.panels.patch_dialogs import ExportDialog, PatchDialog
 from memstudio.ui.panels.revision_dialogs import NameDialog, PurgeDialog, RevertDialog
 from memstudio.ui.revision_bridge import COMPARING, PATCHING, RevisionBridge
-from memstudio.ui.revision_views import CompareRested, HistoryVerb, Named, PairAsk, PairEnded
+from memstudio.ui.revision_views import CompareRested, HistoryVerb, Named
 from memstudio.ui.snapshots import JobView, Opened, Situation, Studied, StudyView
 from memstudio.ui.studio import Studio
 from memstudio.ui.theme import Theme
 
 
 class RevisionStudio(QObject):
-    """Owns the dialogs about revisions and patches. Emits `changed` when another revision is selected or an A/B begins or ends."""
+    """Owns the dialogs about revisions and patches. Emits `changed` when another revision is selected."""
 
     changed = Signal()
     raised = Signal(str)
     """The name of a dock that is to be seen."""
 
-    def __init__(self, studio: Studio, compare: ComparePanel, pair: PairPanel, theme: Theme, window: QWidget) -> None:
+    def __init__(self, studio: Studio, compare: ComparePanel, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
-        self._studio, self.compare, self.pair = studio, compare, pair
+        self._studio, self.compare = studio, compare
         self.history: HistoryPanel = studio.panels.history
         self.bridge = RevisionBridge(studio.bridge)
         self.naming, self.reverting, self.purging = NameDialog(window), RevertDialog(window), PurgeDialog(window)
@@ -42,7 +41,6 @@ class RevisionStudio(QObject):
             "compare_head": lambda: self._compare(self._chosen().id, self._study().head),
             "compare_parent": self._compare_parent,
             "compare": lambda: self.raised.emit("compare"),
-            "pair": self._show_pair,
             "export": lambda: self.exporting.open_on(self._study(), self.history.current()),
             "apply_patch": self.patching.choose,
             "purge": self.purging.ask,
@@ -50,7 +48,7 @@ class RevisionStudio(QObject):
         self._connect()
 
     def _connect(self) -> None:
-        bridge, core, history, compare, pair = self.bridge, self._studio.bridge, self.history, self.compare, self.pair
+        bridge, core, history, compare = self.bridge, self._studio.bridge, self.history, self.compare
         for signal, slot in (
             (core.opened, self._opened),
             (core.studied, self._studied),
@@ -75,11 +73,6 @@ class RevisionStudio(QObject):
             (compare.stop_wanted, bridge.stop_comparing),
             (bridge.compared, compare.show_compared),
             (bridge.compare_rested, self._compare_rested),
-            (pair.asked, self._pair),
-            (pair.stop_wanted, bridge.stop_pair),
-            (bridge.said, pair.show_token),
-            (bridge.pair_ended, self._pair_ended),
-            (self._studio.panels.prompt.wished, self._follow),
         ):
             signal.connect(slot)
 
@@ -94,12 +87,7 @@ class RevisionStudio(QObject):
             now,
             revision=self.history.current() if study is not None else None,
             revisions=len(study.log) if study is not None else 0,
-            pairing=self.pair.running,
         )
-
-    def stop(self) -> None:
-        """Stop an A/B that is at work."""
-        self.bridge.stop_pair()
 
     # What the user wants
 
@@ -127,34 +115,19 @@ class RevisionStudio(QObject):
         self.raised.emit("compare")
         self.compare.start(a, b)
 
-    def _show_pair(self) -> None:
-        self.raised.emit("pair")
-        self.pair.text.setFocus()
-        self.pair.text.selectAll()
-
-    def _pair(self, ask: PairAsk) -> None:
-        self.bridge.pair(ask)
-        self.changed.emit()
-
-    def _follow(self) -> None:
-        self.pair.follow(self._studio.panels.prompt.text.toPlainText().strip())
-
     # What comes back
 
     def _opened(self, opened: Opened) -> None:
         for dialog in (self.naming, self.reverting, self.purging, self.exporting, self.patching):
             dialog.close()
         self.compare.forget()
-        self.pair.forget()
         self._show_study(opened.study)
-        self._follow()
 
     def _studied(self, studied: Studied) -> None:
         self._show_study(studied.study)
 
     def _show_study(self, study: StudyView) -> None:
         self.compare.show_study(study)
-        self.pair.show_study(study)
         self.patching.show_head(study.head)
 
     def _job(self, job: JobView) -> None:
@@ -170,10 +143,6 @@ class RevisionStudio(QObject):
     def _compare_rested(self, rested: CompareRested) -> None:
         if rested.line:
             self.compare.show_refusal(rested.line)
-
-    def _pair_ended(self, ended: PairEnded) -> None:
-        self.pair.show_ended(ended)
-        self.changed.emit()
 
     def _say(self, line: str) -> None:
         self._studio.panels.status.say(line)

@@ -1,4 +1,4 @@
-"""What crosses between the worker and the window about revisions: how one is reverted, a comparison of two, an A/B, a patch. All frozen."""
+"""What crosses between the worker and the window about revisions: how one is reverted, a comparison of two, a patch. All frozen."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from memstudio.anchor.values import Token
-
 if TYPE_CHECKING:
     from memstudio.session.comparing import Comparison, Turned
 
-Side = Literal[0, 1]
 HistoryVerb = Literal[
-    "checkout", "measure", "name", "revert", "compare_head", "compare_parent", "compare", "pair", "export", "apply_patch", "purge"
+    "checkout", "measure", "name", "revert", "compare_head", "compare_parent", "compare", "export", "apply_patch", "purge"
 ]
 """What can be done with the history; see `revision_studio.RevisionStudio.do`."""
 
@@ -64,37 +61,6 @@ class Compared:
 class CompareRested:
     """The comparison is over, whichever way; `line` where it was refused."""
 
-    line: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PairAsk:
-    """A prompt that two revisions answer. `number` names the turn: stale tokens are dropped."""
-
-    number: int
-    text: str
-    a: int
-    b: int
-    max_tokens: int
-    temperature: float
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class PairSaid:
-    """A token of one side."""
-
-    number: int
-    side: Side
-    token: Token
-
-
-@dataclass(frozen=True, slots=True)
-class PairEnded:
-    """Both sides are through. stopped: before their ends; line: why it was refused."""
-
-    number: int
-    stopped: bool = False
     line: str = ""
 
 

@@ -17,6 +17,7 @@ from memstudio.events import Event
 from memstudio.history.values import Revision
 from memstudio.session.findings import Findings
 from memstudio.session.script import Deed
+from memstudio.ui.arms_views import ArmsMessage
 from memstudio.ui.build_views import BuildMessage
 from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
 from memstudio.ui.learn_views import LearnMessage
@@ -27,8 +28,6 @@ from memstudio.ui.revision_views import (
     Done,
     Named,
     NameRefused,
-    PairEnded,
-    PairSaid,
     PatchRested,
     PatchView,
     RevertView,
@@ -62,6 +61,8 @@ class BankView:
     levels: tuple[LevelView, ...]
     fallback: str
     summary: str = ""
+    generic: bool = False
+    """Whether it has generic blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +270,6 @@ Message = (
     | NameRefused
     | Compared
     | CompareRested
-    | PairSaid
-    | PairEnded
     | PatchView
     | PatchRested
     | Done
@@ -287,6 +286,7 @@ Message = (
     | BuildMessage
     | ScanMessage
     | LearnMessage
+    | ArmsMessage
     | MapMessage
 )
 
@@ -320,5 +320,6 @@ class Situation:
     """The revision that is selected in the history."""
     revisions: int = 0
     pairing: bool = False
+    """Whether arms are answering side by side."""
     mapped: bool = False
     """There is a map of the bank, or one is being made."""

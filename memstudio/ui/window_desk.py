@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu
 
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
+from memstudio.ui.arms_studio import ArmsStudio
 from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.choosing import choose_file, choose_folder, choose_new
 from memstudio.ui.dialogs import AboutDialog
@@ -40,6 +41,7 @@ class WindowDesk(QMainWindow):
     docks: dict[str, QDockWidget]
     facts: FactStudio
     revisions: RevisionStudio
+    arms: ArmsStudio
     builds: BuildStudio
     learns: LearnStudio
     scans: ScanStudio
@@ -171,7 +173,15 @@ class WindowDesk(QMainWindow):
 
     def stop(self) -> None:
         self.studio.stop()
-        self.revisions.stop()
+        self.arms.stop()
+
+    def show_arms(self) -> None:
+        """An A/B/C."""
+        self.arms.show()
+
+    def compare_muted(self) -> None:
+        """The prompt's answer with and without the selected blocks."""
+        self.arms.compare_without()
 
     def history(self, verb: HistoryVerb) -> None:
         self.revisions.do(verb)

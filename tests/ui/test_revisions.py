@@ -1,4 +1,4 @@
-"""The history, the comparison and the A/B in a window on a real bank: real session, real worker, waiting on signals."""
+"""The history and the comparison in a window on a real bank: real session, real worker, waiting on signals."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from memstudio.bank.values import ClusterId
 from memstudio.history.values import Revision
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.panels.receipt_view import ReceiptView
-from memstudio.ui.snapshots import Situation, StudyView
+from memstudio.ui.snapshots import StudyView
 from tests.ui.conftest import PATIENCE_MS
 
 Act = Callable[[Callable[[], object]], None]
@@ -49,10 +49,6 @@ def choose(window: MainWindow, number: int) -> None:
 
 def said(window: MainWindow) -> str:
     return window.panels.status.line.text()
-
-
-def situation(window: MainWindow) -> Situation:
-    return window.revisions.situation(window.studio.situation)
 
 
 def test_the_history_selects_the_head_and_the_actions_follow_the_selection(edited: MainWindow) -> None:
@@ -178,59 +174,6 @@ def test_a_comparison_can_be_cancelled(edited: MainWindow, settle: Act, monkeypa
     assert edited.compare.model.rowCount() == 0
 
 
-def test_two_revisions_answer_side_by_side_as_a_run_of_each_does(edited: MainWindow, settle: Act) -> None:
-    pair = edited.pair
-    edited.history("pair")
-    assert pair.isVisible()
-    assert pair.text.text() == "The atomic number of gold is"
-    pair.pair.choose(0, 1)
-    pair.max_tokens.setValue(12)
-    settle(pair.run_button.click)
-    wanted = []
-    for number in (0, 1):
-        settle(lambda number=number: edited.studio.checkout(number))  # type: ignore[misc]
-        settle(edited.run_prompt)
-        wanted.append([token.id for token in edited.panels.prompt.now.tokens])
-    shown = [[token.id for token in view.tokens] for view in pair.views]
-    assert shown == wanted
-    at = next(at for at, (a, b) in enumerate(zip(*wanted, strict=False)) if a != b)
-    assert pair.difference == at
-    assert pair.verdict.text().startswith(f"They part at token {at}:")
-    assert {token.revision for token in pair.views[1].tokens} == {1}
-    assert not pair.running
-
-
-def test_a_pair_is_stopped_by_its_button_and_by_escape(edited: MainWindow, settle: Act, qtbot: QtBot) -> None:
-    pair = edited.pair
-    edited.history("pair")
-    pair.max_tokens.setValue(250)
-    for stop in (pair.run_button.click, lambda: QTest.keyClick(edited, Qt.Key.Key_Escape)):
-        with qtbot.waitSignal(edited.revisions.bridge.said, timeout=PATIENCE_MS):
-            pair.run_button.click()
-        assert situation(edited).pairing
-        assert edited.actions_.by_key["stop"].isEnabled()
-        settle(stop)
-        assert not pair.running
-        assert not situation(edited).pairing
-        assert pair.titles[0].text().endswith("stopped")
-
-
-def test_a_pair_disturbs_neither_the_earlier_answer_nor_the_run_that_is_shown(edited: MainWindow, settle: Act) -> None:
-    before = edited.panels.prompt.now.tokens
-    edited.history("pair")
-    settle(edited.pair.start)
-    assert edited.panels.prompt.now.tokens == before
-    assert edited.studio.run is not None
-
-
-def test_an_over_long_prompt_is_refused_in_the_panel(edited: MainWindow, settle: Act) -> None:
-    edited.history("pair")
-    edited.pair.text.setText("gold " * 400)
-    settle(edited.pair.start)
-    assert edited.pair.verdict.property("kind") == "error"
-    assert not edited.pair.running
-
-
 def test_a_patch_is_written_and_applied_elsewhere_after_it_was_seen(edited: MainWindow, settle: Act, tmp_path: Path) -> None:
     out = tmp_path / "edit.patch"
     choose(edited, 1)
@@ -279,12 +222,10 @@ def test_a_purge_says_what_went_and_an_undo_that_needs_it_says_why_not(edited: M
     assert study(edited).head == 5
 
 
-def test_another_bank_forgets_comparison_and_a_b(edited: MainWindow, settle: Act) -> None:
+def test_another_bank_forgets_the_comparison(edited: MainWindow, settle: Act) -> None:
     choose(edited, 1)
     settle(lambda: edited.history("compare_parent"))
     assert edited.wish is not None
     wish = edited.wish
     settle(lambda: edited.open_wish(wish))
     assert edited.compare._found is None
-    assert all(view.tokens == () for view in edited.pair.views)
-    assert edited.pair.pair.values == (2, 3)

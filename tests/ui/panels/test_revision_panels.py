@@ -1,4 +1,4 @@
-"""Comparison, A/B and the dialogs about revisions, by themselves: what they ask for, what they show of what comes back."""
+"""Comparison and the dialogs about revisions, by themselves: what they ask for, what they show of what comes back."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,19 +7,17 @@ import pytest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from memstudio.anchor.values import Token
 from memstudio.bank.values import BASE, PRUNED, ClusterId
 from memstudio.facts.statistics import Paired
 from memstudio.session.comparing import BlockDifference, Comparison, Parting, Turned
 from memstudio.ui.panels.compare_panel import ComparePanel
-from memstudio.ui.panels.pair_panel import PairPanel
 from memstudio.ui.panels.patch_dialogs import ExportDialog
 from memstudio.ui.panels.revision_boxes import RevisionPair
 from memstudio.ui.panels.revision_dialogs import NameDialog, PurgeDialog, RevertDialog
-from memstudio.ui.revision_views import Compared, PairAsk, PairEnded, PairSaid, Pieces, RevertView
+from memstudio.ui.revision_views import Compared, Pieces, RevertView
 from memstudio.ui.snapshots import JobView, StudyView
 from memstudio.ui.theme import Theme
-from tests.ui.fabricated import revision, tokens
+from tests.ui.fabricated import revision
 
 
 def study(head: int = 2, count: int = 4, folder: str = "one") -> StudyView:
@@ -53,15 +51,6 @@ def shown(widget: QWidget) -> Iterator[None]:
 def compare(qtbot: QtBot, theme: Theme) -> Iterator[ComparePanel]:
     made = ComparePanel(theme)
     made.show_study(study())
-    for _ in shown(made):
-        yield made
-
-
-@pytest.fixture
-def pair(qtbot: QtBot, theme: Theme) -> Iterator[PairPanel]:
-    made = PairPanel(theme)
-    made.show_study(study())
-    made.follow("The number of gold is")
     for _ in shown(made):
         yield made
 
@@ -150,90 +139,6 @@ def test_a_bank_without_facts_is_compared_by_its_blocks(compare: ComparePanel) -
     compare.show_compared(Compared(comparison, ()))
     assert "brings neither facts" in compare.line.text()
     assert "p =" not in compare.line.text()
-
-
-# A/B
-
-
-def test_it_asks_with_the_prompt_the_pair_and_the_seed(pair: PairPanel, qtbot: QtBot) -> None:
-    pair.temperature.setValue(0.7)
-    pair.seed.setValue(11)
-    with qtbot.waitSignal(pair.asked) as caught:
-        pair.run_button.click()
-    assert caught.args == [PairAsk(1, "The number of gold is", 1, 2, 48, 0.7, 11)]
-    assert pair.running
-    with qtbot.waitSignal(pair.stop_wanted):
-        pair.run_button.click()
-
-
-def test_the_prompt_follows_until_one_is_written_here(pair: PairPanel, qtbot: QtBot) -> None:
-    pair.follow("Another")
-    assert pair.text.text() == "Another"
-    pair.text.clear()
-    qtbot.keyClicks(pair.text, "Mine")
-    pair.follow("A third")
-    assert pair.text.text() == "Mine"
-
-
-def test_greedy_answers_need_no_seed(pair: PairPanel) -> None:
-    assert not pair.seed.isEnabled()
-    pair.temperature.setValue(0.5)
-    assert pair.seed.isEnabled()
-
-
-def say(pair: PairPanel, side: int, token: Token, number: int = 1) -> None:
-    pair.show_token(PairSaid(number, side, token))  # type: ignore[arg-type]
-
-
-def test_tokens_stream_to_their_sides_and_the_parting_is_marked_in_both(pair: PairPanel) -> None:
-    pair.start()
-    for one, other in zip(tokens(" it", " is", " 79", revision=1), tokens(" it", " was", " 79", revision=2), strict=True):
-        say(pair, 0, one)
-        say(pair, 1, other)
-    assert pair.difference == pair.views[1].difference == 1
-    assert pair.verdict.text() == "They part at token 1: “is” and “was”"
-    pair.show_ended(PairEnded(1))
-    assert not pair.running
-    assert pair.titles[0].text() == "A · revision 1 · 3 tokens"
-
-
-def test_an_answer_that_ends_where_the_other_goes_on_parts_there_once_both_have_ended(pair: PairPanel) -> None:
-    pair.start()
-    for token in tokens(" it", " is"):
-        say(pair, 0, token)
-    say(pair, 1, tokens(" it")[0])
-    assert pair.verdict.text() == "No difference so far."
-    pair.show_ended(PairEnded(1))
-    assert pair.difference == 1
-    assert "“the end”" in pair.verdict.text()
-
-
-def test_a_stopped_pair_says_so_and_claims_no_difference(pair: PairPanel) -> None:
-    pair.start()
-    for token in tokens(" it", " is"):
-        say(pair, 0, token)
-    say(pair, 1, tokens(" it")[0])
-    pair.show_ended(PairEnded(1, stopped=True))
-    assert pair.difference is None
-    assert pair.titles[1].text().endswith("stopped")
-
-
-def test_tokens_of_an_earlier_turn_are_dropped(pair: PairPanel) -> None:
-    pair.start()
-    pair.show_ended(PairEnded(1))
-    pair.start()
-    say(pair, 0, tokens(" old")[0], number=1)
-    assert pair.views[0].tokens == ()
-    pair.show_ended(PairEnded(1))
-    assert pair.running
-
-
-def test_why_a_pair_was_refused_stands_in_the_panel(pair: PairPanel) -> None:
-    pair.start()
-    pair.show_ended(PairEnded(1, line="the prompt is too long"))
-    pair.show_ended(PairEnded(1, stopped=True))
-    assert pair.verdict.text() == "the prompt is too long"
-    assert pair.verdict.property("kind") == "error"
 
 
 # Dialogs

@@ -1,0 +1,104 @@
+"""The table of an A/B/C: A's tokens, each with what every arm gives it, as a number on a colour that runs from blue (less) to orange."""
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView, QWidget
+
+from memstudio.ui.models.arms_model import ArmsModel, ForcedRole, GapRole, PartsRole
+from memstudio.ui.scales import STEPS, contrast, diverging
+from memstudio.ui.theme import Theme
+
+ROW_HEIGHT = 20
+LEAST_WIDTH = 50
+
+
+class ArmsTable(QTableView):
+    """Emits `token_selected` with the place of A's token that is clicked or reached by the keys."""
+
+    token_selected = Signal(int)
+
+    def __init__(self, theme: Theme, model: ArmsModel) -> None:
+        super().__init__()
+        self.setAccessibleName("A's tokens under every arm")
+        self.setModel(model)
+        painter = ArmsDelegate(theme, model, self)
+        self.colours = painter.colours
+        self.setItemDelegate(painter)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectColumns)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setShowGrid(False)
+        self.setTabKeyNavigation(False)
+        across, down = self.horizontalHeader(), self.verticalHeader()
+        across.setMinimumSectionSize(LEAST_WIDTH)
+        across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        across.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
+        down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        down.setDefaultSectionSize(ROW_HEIGHT)
+        for signal in (model.modelReset, model.columnsInserted):
+            signal.connect(self._fit)
+        self._fit()
+        self.selectionModel().currentColumnChanged.connect(self._reached)
+        theme.changed.connect(self.viewport().update)
+
+    def select_token(self, at: int) -> None:
+        """Select a token of A, and have it be seen."""
+        index = self.model().index(0, at)
+        if index.isValid():
+            flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Columns
+            self.selectionModel().setCurrentIndex(index, flags)
+
+    def _fit(self) -> None:
+        """As high as its rows need, and no higher."""
+        around = self.horizontalHeader().sizeHint().height() + self.horizontalScrollBar().sizeHint().height() + 2 * self.frameWidth()
+        rows = max(2, self.model().rowCount())
+        self.setMinimumHeight(around + min(3, rows) * ROW_HEIGHT)
+        self.setMaximumHeight(around + rows * ROW_HEIGHT)
+
+    def _reached(self, current: QModelIndex) -> None:
+        if current.isValid():
+            self.token_selected.emit(current.column())
+
+
+class ArmsDelegate(QStyledItemDelegate):
+    """A cell: its colour by Δ log p, a frame where the arm parts from A, slanted figures where A's tokens were read to it."""
+
+    def __init__(self, theme: Theme, model: ArmsModel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme, self._model = theme, model
+        self._colours = diverging(theme.tone.dark)
+        theme.changed.connect(self._retone)
+
+    def _retone(self) -> None:
+        self._colours = diverging(self._theme.tone.dark)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        tone, rect = self._theme.tone, QRectF(option.rect)
+        ground, ink = self.colours(index.data(GapRole))
+        painter.save()
+        painter.fillRect(rect, ground)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(QRectF(rect.left(), rect.bottom() - 1, rect.width(), 2), QColor(tone.accent))
+        font = option.font
+        font.setItalic(bool(index.data(ForcedRole)))
+        painter.setFont(font)
+        painter.setPen(ink)
+        painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), str(index.data()))
+        if index.data(PartsRole):
+            painter.setPen(QPen(QColor(tone.danger), 2))
+            painter.drawRect(rect.adjusted(1, 1, -1.5, -1.5))
+        painter.restore()
+
+    def colours(self, gap: float | None) -> tuple[QColor, QColor]:
+        """A cell's ground and the ink on it, for a Δ log p."""
+        tone = self._theme.tone
+        if gap is None:
+            return QColor(tone.panel), QColor(tone.text)
+        bound = self._model.bound
+        share = (min(bound, max(-bound, gap)) + bound) / (2 * bound)
+        ground = QColor(*(int(part) for part in self._colours[round(share * (STEPS - 1))]))
+        return ground, max((QColor("black"), QColor("white")), key=lambda each: contrast(_parts(each), _parts(ground)))
+
+
+def _parts(colour: QColor) -> tuple[float, float, float]:
+    return colour.redF(), colour.greenF(), colour.blueF()
