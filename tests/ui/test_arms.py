@@ -59,8 +59,8 @@ def test_arms_answer_side_by_side_as_a_run_of_each_does(edited: MainWindow, sett
     assert shown(edited)[:2] == wanted
     at = next(at for at, (a, b) in enumerate(zip(*wanted, strict=False)) if a != b)
     assert panel.columns.columns[1].view.difference == at
-    assert lines(edited)[1].startswith(f"Parts from A at token {at}:")
-    assert lines(edited)[2] == "Same blocks as B: the same answer"  # the pruned route fetches nothing
+    assert lines(edited)[1].startswith(f"Parts at token {at}:")
+    assert lines(edited)[2] == "Same blocks as B"  # the pruned route fetches nothing
     assert {token.revision for token in panel.columns.columns[1].view.tokens} == {1}
     assert not panel.running
 

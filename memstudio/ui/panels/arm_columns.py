@@ -49,10 +49,9 @@ class ArmColumn(QFrame):
         super().__init__()
         self.setProperty("kind", "panel")
         self._place, self._name = place, wish.title
-        self._standing: Standing | None = None
         self.title, self.line = ShortLabel("strong"), ShortLabel("dim")
         self.view = AnswerView(theme)
-        self.view.setMinimumHeight(40)
+        self.view.setMinimumHeight(28)
         self.setMinimumWidth(LEAST_WIDTH)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 4, 4, 3)
@@ -64,15 +63,13 @@ class ArmColumn(QFrame):
         self.entitle()
 
     def entitle(self, end: str = "") -> None:
-        """Count its tokens in the title."""
-        said = f" · {counted(len(self.view.tokens), 'token')}" if self.view.tokens or self._standing is not None else ""
-        self.title.say(f"{LETTERS[self._place]} · {self._name}{said}{end}")
+        """Say who it is. end: words behind that."""
+        self.title.say(f"{LETTERS[self._place]} · {self._name}{end}")
 
     def stand(self, standing: Standing) -> None:
         """What it comes to: its revision and route."""
         route = " › ".join(map(str, standing.route)) or "no route"
         revision = f"revision {standing.revision}, {route}" if standing.wish.memory == "fetched" else "no block of the tree is fetched"
-        self._standing = standing
         self.title.more = revision
         if standing.wish == THIS:
             self._name = f"{standing.wish.title} ({standing.revision})"
@@ -90,7 +87,8 @@ class ArmColumns(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.viewport().setAutoFillBackground(False)
-        self.setMinimumHeight(70)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumHeight(84)
 
     def begin(self, wishes: Sequence[ArmWish]) -> None:
         """Other arms, which have said nothing yet. The prompt stands above them all, and is not repeated in each."""
@@ -114,7 +112,6 @@ class ArmColumns(QScrollArea):
         """Show the last token of one arm, and how that leaves it and A."""
         column = self.columns[arm]
         column.view.add(model.answers[arm][-1:])
-        column.entitle()
         self._compare(model, arm)
 
     def end(self, model: ArmsModel, words: str = "") -> None:
@@ -153,12 +150,12 @@ class ArmColumns(QScrollArea):
 def _line(model: ArmsModel, arm: int, at: int | None) -> str:
     same = model.standing[arm].same
     if same != arm:
-        return f"Same blocks as {LETTERS[same]}: the same answer"
+        return f"Same blocks as {LETTERS[same]}"
     if arm == 0:
-        return "The others are compared with this one"
+        return counted(len(model.answers[0]), "token")
     if at is None:
         return "The same answer as A" if model.ended else "No difference so far" if model.answers[arm] else ""
-    return f"Parts from A at token {at}: {_piece(model, 0, at)} → {_piece(model, arm, at)}"
+    return f"Parts at token {at}: {_piece(model, 0, at)} → {_piece(model, arm, at)}"
 
 
 def _piece(model: ArmsModel, arm: int, at: int) -> str:

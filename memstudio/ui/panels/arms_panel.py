@@ -20,7 +20,8 @@ from memstudio.ui.theme import Theme
 
 MOST_SEEDS = 2**31 - 1
 HINT = "All answers share the seed. The token at which one parts from the first, A, is framed."
-READ = "Framed: parts from A. Slanted: after that, A's own tokens were read to it. Δ log p in nats."
+READ = "Causal, in nats. Framed: parts from A; slanted: A's tokens, read on."
+READ_TIP = "Δ log p of A's token against A. Where an arm has parted from A, A's own tokens were read to it all the same (teacher-forced)."
 SEED_TIP = "All answers are drawn with this seed; greedy ones need none"
 
 
@@ -91,8 +92,8 @@ class ArmsPanel(QWidget):
         column.addLayout(row(self.text, self.temperature, self.seed, self.max_tokens, self.run_button))
         column.addWidget(self.bar)
         column.addWidget(self.tried)
-        column.addWidget(self.columns, 3)
-        column.addWidget(self.table, 2)
+        column.addWidget(self.columns, 1)
+        column.addWidget(self.table)
         last = row(self.verdict, self.copy, self.save)
         last.setStretch(0, 1)
         column.addLayout(last)
@@ -207,6 +208,7 @@ class ArmsPanel(QWidget):
         if not ended.stopped:
             self.model.end()
         self.columns.end(self.model, " · stopped" if ended.stopped else "")
+        self.verdict.more = READ_TIP
         self._say(READ if self.model.columnCount() else "A has no token: there is nothing to compare by.", "dim")
 
     def _is_now(self, number: int) -> bool:

@@ -1,8 +1,17 @@
 """The table of an A/B/C: A's tokens, each with what every arm gives it, as a number on a colour that runs from blue (less) to orange."""
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from memstudio.ui.models.arms_model import ArmsModel, ForcedRole, GapRole, PartsRole
 from memstudio.ui.scales import STEPS, contrast, diverging
@@ -35,6 +44,8 @@ class ArmsTable(QTableView):
         across.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         down.setDefaultSectionSize(ROW_HEIGHT)
+        down.setStyleSheet("QHeaderView::section { padding: 0 4px; }")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         for signal in (model.modelReset, model.columnsInserted):
             signal.connect(self._fit)
         self._fit()
@@ -54,6 +65,10 @@ class ArmsTable(QTableView):
         rows = max(2, self.model().rowCount())
         self.setMinimumHeight(around + min(3, rows) * ROW_HEIGHT)
         self.setMaximumHeight(around + rows * ROW_HEIGHT)
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), self.maximumHeight())
 
     def _reached(self, current: QModelIndex) -> None:
         if current.isValid():
