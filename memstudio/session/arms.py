@@ -113,6 +113,16 @@ class Arms:
                         self.stopped = True
                         return  # an end like any other: what came stays
 
+    def texts(self) -> tuple[str, ...]:
+        """Answer to the end; what each says.
+
+        Raises:
+            UserError: a revision whose blocks were purged.
+        """
+        for _ in self.tokens():
+            pass
+        return tuple("".join(token.text for token in answer) for answer in self.answers)
+
     def weigh(self, reference: int = 0) -> Weighed:
         """Read the answer of one arm, as far as it has come, under every arm: a forward pass each, one block set in all.
 

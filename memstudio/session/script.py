@@ -11,6 +11,8 @@ from memstudio.bank.values import ClusterId
 from memstudio.editing.plan import Plan
 from memstudio.events import Did
 
+_PRINTED = {"run": "print({}.text)", "arms": "print(*{}.texts(), sep='\\n')"}
+"""How a script shows what a verb answers."""
 _LONGEST = 400
 """Characters of a line that is shown whole."""
 
@@ -46,7 +48,7 @@ def deed_of(did: Did) -> Deed:
         imports.add(f"from {did.home} import {did.verb}")
         return Deed(f"{did.verb}({', '.join(['session', *arguments])})", frozenset(imports))
     line = f"session.{did.verb}({', '.join(arguments)})"
-    return Deed(line, frozenset(imports), f"print({line}.text)" if did.verb == "run" else "")
+    return Deed(line, frozenset(imports), _PRINTED.get(did.verb, "").format(line))
 
 
 def opening(bank: Path, study: Path | None, revisions: int, head: int, **options: object) -> Deed:

@@ -111,6 +111,7 @@ class Session(Looking):
 
         return Generation(self, text, key, route, memory, sampling, tuple(prefix), beside, job).finish()
 
+    @tells
     def arms(
         self,
         prompt: str,

@@ -175,6 +175,7 @@ class MainWindow(WindowDesk):
         self.revisions.changed.connect(self._refresh)
         self.maps.changed.connect(self._refresh)
         self.revisions.raised.connect(lambda name: show_dock(self.docks[name]))
+        self.abreast.change_wanted.connect(self.facts.change)
         self.arms.changed.connect(self._refresh)
         self.arms.raised.connect(lambda: show_dock(self.docks["pair"]))
         self.builds.open_wanted.connect(self.open_path)

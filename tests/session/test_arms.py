@@ -14,12 +14,13 @@ from memstudio.editing.prune import Prune
 from memstudio.editing.rewrite import Rewrite
 from memstudio.editing.scale import Scale
 from memstudio.errors import UserError
-from memstudio.events import Event
+from memstudio.events import Did, Event
 from memstudio.jobs import Cancelled, Job
 from memstudio.session import Session
 from memstudio.session.arm_wish import GENERIC, NO_MEMORY, SHIPPED, THIS, ArmWish, parse_arm
 from memstudio.session.arms import Arms, parting
 from memstudio.session.graph import purge
+from memstudio.session.script import deed_of
 
 PROMPT = "The atomic number of gold is"
 FEW = Sampling(max_tokens=8)
@@ -296,6 +297,20 @@ def test_no_event_is_told_and_the_head_stays(edited: Session) -> None:
     arms.weigh()
     assert events == []
     assert edited.head == 2
+
+
+def test_it_is_told_as_a_line_that_does_the_same(edited: Session) -> None:
+    told: list[Event] = []
+    edited.listen(told.append, deeds=True)
+    arms = edited.arms(PROMPT, (THIS, ArmWish(revision=1), NO_MEMORY), FEW)
+    (did,) = told
+    assert isinstance(did, Did)
+    deed = deed_of(did)
+    assert deed.line == f"session.arms({PROMPT!r}, (ArmWish(), ArmWish(revision=1), ArmWish('none')), Sampling(8))"
+    scope: dict[str, Any] = {"session": edited}
+    exec("\n".join([*deed.imports, f"said = {deed.line}.texts()"]), scope)
+    assert scope["said"] == arms.texts()
+    assert deed.script == f"print(*{deed.line}.texts(), sep='\\n')"
 
 
 # Bad input

@@ -144,8 +144,8 @@ class ArmBar(QWidget):
         self.more.addSeparator()
         log = self._study.log if self._study is not None else ()
         names = {number: name for name, number in (self._study.names if self._study is not None else {}).items()}
-        for revision in sorted(log, key=lambda each: -each.id)[:REVISIONS]:
-            words = " · ".join(filter(None, (names.get(revision.id), revision.title if revision.parent is not None else "as shipped")))
+        for revision in sorted((each for each in log if each.parent is not None), key=lambda each: -each.id)[:REVISIONS]:
+            words = " · ".join(filter(None, (names.get(revision.id), revision.title)))
             text = f"Revision {revision.id} · {words}"
             self._offer(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…", partial(ArmWish, revision=revision.id))
 

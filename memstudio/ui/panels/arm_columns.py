@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
@@ -77,7 +77,9 @@ class ArmColumn(QFrame):
 
 
 class ArmColumns(QScrollArea):
-    """The columns; where they do not fit they scroll sideways."""
+    """The columns; where they do not fit they scroll sideways. Emits `change_wanted` with an answer up to the part that is selected."""
+
+    change_wanted = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -99,6 +101,7 @@ class ArmColumns(QScrollArea):
         self.columns = tuple(ArmColumn(self._theme, place, wish) for place, wish in enumerate(wishes))
         for column in self.columns:
             column.view.verticalScrollBar().valueChanged.connect(lambda value, one=column: self._scrolled(one, value))
+            column.view.change_wanted.connect(lambda view=column.view: self._change(view))
             across.addWidget(column, 1)
         self.setWidget(body)
         body.setAutoFillBackground(False)
@@ -136,6 +139,11 @@ class ArmColumns(QScrollArea):
         for column in self.columns:
             column.view.reveal(at)
 
+    def _change(self, view: AnswerView) -> None:
+        chosen = view.selected_answer()
+        if chosen is not None:
+            self.change_wanted.emit(chosen[0])
+
     def _scrolled(self, one: ArmColumn, value: int) -> None:
         """Scroll the others as far."""
         if self._scrolling:
@@ -150,7 +158,8 @@ class ArmColumns(QScrollArea):
 def _line(model: ArmsModel, arm: int, at: int | None) -> str:
     same = model.standing[arm].same
     if same != arm:
-        return f"Same blocks as {LETTERS[same]}"
+        why = ": what is left out is not fetched here" if model.standing[arm].wish.without else ""
+        return f"Same blocks as {LETTERS[same]}{why}"
     if arm == 0:
         return counted(len(model.answers[0]), "token")
     if at is None:

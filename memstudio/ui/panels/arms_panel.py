@@ -26,7 +26,8 @@ SEED_TIP = "All answers are drawn with this seed; greedy ones need none"
 
 
 class ArmsPanel(QWidget):
-    """Emits `asked` with an `ArmsAsk`, `stop_wanted`, `copy_wanted` and `save_wanted` for the table, `token_selected` with a place in A.
+    """Emits `asked` with an `ArmsAsk`, `stop_wanted`, `copy_wanted` and `save_wanted` for the table, `token_selected` with a place in A,
+    `change_wanted` with a prompt whose answer is to be another one.
 
     The prompt follows the prompt panel's until one is written here.
     """
@@ -36,6 +37,7 @@ class ArmsPanel(QWidget):
     copy_wanted = Signal()
     save_wanted = Signal()
     token_selected = Signal(int)
+    change_wanted = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -110,6 +112,7 @@ class ArmsPanel(QWidget):
         self.bar.changed.connect(self._refresh)
         self.table.token_selected.connect(self.columns.reveal)
         self.table.token_selected.connect(self.token_selected)
+        self.columns.change_wanted.connect(lambda said: self.change_wanted.emit((self._ask.text if self._ask else "") + said))
         self.copy.clicked.connect(self.copy_wanted)
         self.save.clicked.connect(self.save_wanted)
 

@@ -37,6 +37,7 @@ class ArmsTable(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setShowGrid(False)
+        self.setCornerButtonEnabled(False)
         self.setTabKeyNavigation(False)
         across, down = self.horizontalHeader(), self.verticalHeader()
         across.setMinimumSectionSize(LEAST_WIDTH)

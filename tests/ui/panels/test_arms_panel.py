@@ -226,6 +226,20 @@ def test_a_token_that_is_selected_is_told_and_seen(panel: ArmsPanel, qtbot: QtBo
     assert caught.args == [2]
 
 
+def test_a_part_of_an_answer_can_be_changed_from_its_menu(panel: ArmsPanel, qtbot: QtBot) -> None:
+    begin(panel, THIS, SHIPPED)
+    for token in tokens(" it", " is"):
+        say(panel, 1, token)
+    view = panel.columns.columns[1].view
+    cursor = view.textCursor()
+    cursor.setPosition(4)
+    cursor.setPosition(6, cursor.MoveMode.KeepAnchor)
+    view.setTextCursor(cursor)
+    with qtbot.waitSignal(panel.change_wanted) as caught:
+        next(action for action in view.menu().actions() if action.text().startswith("Change")).trigger()
+    assert caught.args == ["The number of gold is it"]
+
+
 def test_five_columns_scroll_sideways_and_together(panel: ArmsPanel, qtbot: QtBot) -> None:
     wishes = (THIS, SHIPPED, GENERIC, NO_MEMORY, ArmWish(revision=1))
     begin(panel, *wishes)
