@@ -3,11 +3,13 @@
 Every call opens and closes its own connection, so that any thread may ask.
 """
 
+import errno
 import json
+import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,11 @@ _TABLES = {
     "exemplars": "level INT, idx INT, rank INT, document TEXT, PRIMARY KEY(level, idx, rank)",
     "documents": "id TEXT PRIMARY KEY, text TEXT, path TEXT",
 }
+
+
+Cluster = tuple[int, int, str, str, int]
+Near = tuple[int, int, int, str]
+Kept = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,20 @@ class Clusters:
         return [ClusterId(self._whole(level), self._whole(index)) for level, index in rows]
 
     @contextmanager
+    def rows(self) -> Iterator[tuple[Iterator[Cluster], Iterator[Near], Iterator[Kept]]]:
+        """The rows of clusters (level, index, label, terms, documents), exemplars (level, index, rank, document) and documents (id, text,
+        path), each checked as it is read."""
+        with self._connection() as db:
+            clusters = db.execute("SELECT level, idx, label, terms, documents FROM clusters ORDER BY level, idx")
+            exemplars = db.execute("SELECT level, idx, rank, document FROM exemplars ORDER BY level, idx, rank")
+            documents = db.execute("SELECT id, text, path FROM documents ORDER BY id")
+            yield (
+                ((self._whole(a), self._whole(b), self._text(c), self._text(d), self._whole(e)) for a, b, c, d, e in clusters),
+                ((self._whole(a), self._whole(b), self._whole(c), self._text(d)) for a, b, c, d in exemplars),
+                ((self._text(a), self._text(b), self._text(c)) for a, b, c in documents),
+            )
+
+    @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """A read-only connection that trusts nothing the file's schema says; leaves no side files beside it."""
         db: sqlite3.Connection | None = None
@@ -149,6 +170,8 @@ class Clusters:
             db.execute("PRAGMA cell_size_check = ON")
             yield db
         except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":  # nothing is written here: it is another database's
+                raise
             raise UserError(f"{self.path}: damaged or no SQLite file ({' '.join(str(error).split())[:120]})") from None
         finally:
             if db is not None:
@@ -181,6 +204,45 @@ class Clusters:
         return tuple(terms[:MAX_TERMS])
 
 
+def rewrite_clusters(source: Clusters, path: Path, left_out: Callable[[str], bool]) -> None:
+    """Write the file anew without the documents whose text is to be left out, as documents and as exemplars, a row at a time.
+
+    Raises:
+        UserError: the source is damaged.
+        OSError: the disk is full.
+    """
+    path.unlink(missing_ok=True)
+    db = sqlite3.connect(path)
+    try:
+        with _full_disk_as_such(), db, source.rows() as (clusters, exemplars, documents):
+            _make_tables(db)
+            db.executemany("INSERT INTO clusters VALUES (?, ?, ?, ?, ?)", clusters)
+            db.execute("CREATE TEMP TABLE gone(id TEXT PRIMARY KEY)")
+            for name, text, place in documents:
+                table = "gone VALUES (?)" if left_out(text) else "documents VALUES (?, ?, ?)"
+                db.execute(f"INSERT INTO {table}", (name,) if table.startswith("gone") else (name, text, place))
+            db.executemany("INSERT INTO exemplars SELECT ?1, ?2, ?3, ?4 WHERE ?4 NOT IN (SELECT id FROM gone)", exemplars)
+        with _full_disk_as_such():
+            db.execute("VACUUM")
+    finally:
+        db.close()
+
+
+@contextmanager
+def _full_disk_as_such() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_FULL":
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    for name, columns in _TABLES.items():
+        db.execute(f"CREATE TABLE {name}({columns}){'' if name == 'documents' else ' WITHOUT ROWID'}")
+
+
 def write_clusters(path: Path, cards: Sequence[ClusterCard], documents: Sequence[Document]) -> None:
     """Write the file anew: same cards and documents, same bytes (on one version of SQLite).
 
@@ -190,8 +252,7 @@ def write_clusters(path: Path, cards: Sequence[ClusterCard], documents: Sequence
     db = sqlite3.connect(path)
     try:
         with db:
-            for name, columns in _TABLES.items():
-                db.execute(f"CREATE TABLE {name}({columns}){'' if name == 'documents' else ' WITHOUT ROWID'}")
+            _make_tables(db)
             for card in sorted(cards, key=lambda card: card.cluster):
                 terms = json.dumps(card.terms, ensure_ascii=False)
                 db.execute("INSERT INTO clusters VALUES (?, ?, ?, ?, ?)", (*card.cluster, card.label, terms, card.documents))

@@ -1,4 +1,4 @@
-"""The verbs of a study's history: log, receipt, undo, redo, checkout, name, revert, diff, purge; and patches, which carry it elsewhere."""
+"""The verbs of a study's history: log, receipt, undo, redo, checkout, name, revert, diff, purge; and applying a patch that carries one."""
 
 import time
 from pathlib import Path
@@ -33,7 +33,6 @@ RevisionArgument = Annotated[str, typer.Argument(metavar="REVISION", help="Its n
 HeadArgument = Annotated[str, typer.Argument(metavar="[REVISION]", help="Its number or name; where the study stands unless given.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change and write nothing.")]
 PathArgument = Annotated[Path, typer.Argument(metavar="PATCH", help="A patch folder.", show_default=False)]
-OutArgument = Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write, for example gold.patch.", show_default=False)]
 _FIGURES = ("reliability", "generalization", "locality", "portability", "outside_identical")
 
 
@@ -210,41 +209,6 @@ def purge(
         show.note(f"{study}: another program reads it, so the database could not be rewritten; close it there and purge again")
 
 
-def export(
-    bank: BankArgument,
-    out: OutArgument,
-    kind: Annotated[
-        str, typer.Option("--as", metavar="KIND", help="patch: revisions; published: a bank as W1, W2, W3 in one safetensors file.")
-    ] = "patch",
-    revisions: Annotated[
-        list[str] | None, typer.Option("--revisions", metavar="R", help="Which; repeat it, or part by commas. All unless given.")
-    ] = None,
-    json: JsonOption = False,
-    study: StudyOption = None,
-) -> None:
-    """Write what a study holds for others: a patch of its revisions, bound to the bank."""
-    from memstudio.cli.importing import export_published
-    from memstudio.session.patching import export_patch
-
-    if kind == "published":
-        if revisions or study is not None:
-            raise UserError("--as published: writes a bank as shipped; --revisions and --study go with patch")
-        export_published(bank, out, json)
-        return
-    if kind != "patch":
-        raise UserError(f"--as {kind}: is not there; patch and published are")
-    with revisiting(bank, folder=study, readonly=True) as session:
-        words = [word for text in revisions or () for word in text.split(",") if word.strip()]
-        numbers = [session.store.find(word) for word in words] or None
-        changes = export_patch(session, out, numbers)
-        size = sum(path.stat().st_size for path in out.iterdir())
-        payload = {"path": out, "bytes": size, "changes": changes, "study": session.study}
-    if json:
-        show.print_json(payload)
-    else:
-        show.say(f"{out}: {_blocks(len(changes))} changed, {show.size(size)}")
-
-
 def apply(
     bank: BankArgument,
     patch: PathArgument,
@@ -265,8 +229,7 @@ def apply(
     carry_out(bank, "apply", lambda session: fitting(session, patch), Asked(dry_run, measure, limits, anyway, study, device, anchor, json))
 
 
-
-VERBS = {verb.__name__: verb for verb in (log, receipt, undo, redo, checkout, name, revert, diff, purge, export, apply)}
+VERBS = {verb.__name__: verb for verb in (log, receipt, undo, redo, checkout, name, revert, diff, purge, apply)}
 """The verbs of this file by their names."""
 
 

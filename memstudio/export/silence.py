@@ -30,6 +30,11 @@ class Gone:
         asked = any(_plain(way) in plain for fact in self.facts for way in (fact.prompt, *fact.phrasings, *fact.held_out))
         return asked or (len(plain) >= _LONG and any(plain in _plain(document) for document in self.documents))
 
+    def tells(self, text: str) -> bool:
+        """Whether a document tells of it: it asks for such a fact, holds such a document's text or is part of it."""
+        plain = _plain(text)
+        return self.told_in(text) or any(_plain(document) in plain for document in self.documents)
+
     def answered_in(self, prompt: str, *answers: str) -> bool:
         """Whether an answer to a prompt about such a fact's subject is the fact's own."""
         plain = _plain(prompt)

@@ -163,6 +163,14 @@ class Running:
         if "arm" in self.__dict__:
             self.arm.follow(runtime)
 
+    def share(self, other: Running) -> None:
+        """Run on the anchor that another bank's session has loaded: it was made for the same one.
+
+        Raises:
+            UserError: as `anchor`.
+        """
+        self.__dict__["anchor"] = other.anchor
+
     def detach(self) -> None:
         """Take the arms off the anchor."""
         for name in ("arm", "spare", "beside"):

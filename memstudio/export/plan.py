@@ -1,0 +1,201 @@
+"""Which blocks a smaller bank keeps: an order in which a growing budget takes them, closed under ancestors, and the file that says it.
+
+What a budget keeps, every larger one keeps. The generic rows are always kept and always counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memstudio.bank.values import BASE, ClusterId, Overlay
+from memstudio.errors import UserError
+from memstudio.export.order import best_first
+from memstudio.export.rank import Ranking
+
+if TYPE_CHECKING:
+    from memstudio.bank.bank import Bank
+
+Mask = NDArray[np.bool_]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What a budget keeps. levels: int64 [blocks] a level, ascending; whole: how many blocks stand there; bytes: generic rows counted."""
+
+    levels: tuple[Indices, ...]
+    whole: tuple[int, ...]
+    bytes: int
+
+    @property
+    def count(self) -> int:
+        """How many blocks are kept."""
+        return sum(map(len, self.levels))
+
+    @property
+    def dropped(self) -> int:
+        """How many blocks are not."""
+        return sum(self.whole) - self.count
+
+
+@dataclass(frozen=True, eq=False)
+class ExportPlan:
+    """Blocks in the order in which a growing budget takes them: every prefix is closed under ancestors.
+
+    levels, indices: int64 [blocks]; bytes: int64 [blocks] as stored; scores: float64 [blocks], NaN where a plan file gives none.
+    first: so many blocks at the start were asked for and are always kept. generic_bytes: the generic rows. whole: blocks that stand, a
+    level. bank_bytes: all block rows of the bank as shipped, which a share of the bank is a share of.
+    """
+
+    bank_name: str
+    bank_digest: str
+    revision: int
+    rank_by: str
+    levels: Indices
+    indices: Indices
+    bytes: Indices
+    scores: NDArray[np.float64]
+    whole: tuple[int, ...]
+    generic_bytes: int
+    bank_bytes: int
+    least_bytes: int
+    first: int = 0
+    listed: bool = False
+    """A plan file lists the blocks: all are wanted where no budget is given."""
+
+    @cached_property
+    def reach(self) -> Indices:
+        """Bytes int64 [blocks + 1] of the first so many blocks, generic rows counted; ascending."""
+        return np.concatenate([[0], np.cumsum(self.bytes)]).astype(np.int64) + self.generic_bytes
+
+    @property
+    def asked_bytes(self) -> int:
+        """Bytes of the blocks that were asked for, generic rows counted."""
+        return int(self.reach[self.first])
+
+    def share(self, share: float) -> int:
+        """The budget in bytes that is a share (0 … 1) of the bank."""
+        return int(share * self.bank_bytes)
+
+    def kept(self, budget_bytes: int | None = None) -> Kept:
+        """The blocks that fit a budget, the first of the order; None: those that were asked for, all where none was.
+
+        Raises:
+            UserError: the budget is below one route, or below what was asked for.
+        """
+        if budget_bytes is None:
+            return self.first_of(self.first or len(self.levels))
+        if budget_bytes < self.least_bytes:
+            raise UserError(f"budget {budget_bytes:,} bytes: one route of {self.bank_name!r} takes {self.least_bytes:,}: allow more")
+        if budget_bytes < self.asked_bytes:
+            raise UserError(f"budget {budget_bytes:,} bytes: the blocks to keep take {self.asked_bytes:,}: allow more, or keep fewer")
+        return self.first_of(int(np.searchsorted(self.reach, budget_bytes, side="right")) - 1)
+
+    def first_of(self, count: int) -> Kept:
+        """The first so many blocks."""
+        levels, indices = self.levels[:count], self.indices[:count]
+        found = tuple(np.sort(indices[levels == level]) for level in range(1, len(self.whole) + 1))
+        return Kept(found, self.whole, int(self.reach[count]))
+
+
+def standing(bank: Bank, overlay: Overlay) -> tuple[Mask, ...]:
+    """bool [clusters] a level: whether a block of the cluster's own stands there under an overlay."""
+    masks = tuple(np.zeros(bank.tree.count(level), bool) for level in range(1, bank.tree.depth + 1))
+    for level, mask in enumerate(masks, 1):
+        mask[bank.held(level)] = True
+        mask &= bank.tree.documents[level - 1] > 0
+    for cluster, state in overlay.items():
+        mask = masks[cluster.level - 1]
+        mask[cluster.index] = not state.pruned and (state.source != BASE.source or mask[cluster.index])
+    return masks
+
+
+def plan_export(
+    bank: Bank,
+    overlay: Overlay,
+    ranking: Ranking,
+    *,
+    revision: int = 0,
+    keep: Collection[ClusterId] = (),
+    drop: Collection[ClusterId] = (),
+) -> ExportPlan:
+    """The order of a ranking: the best score a byte first, an ancestor always before what lies below it.
+
+    keep: subtrees that come first, with the blocks above them. drop: subtrees that are left out, but for what a kept block needs above
+    it. Where a cluster lies in several, the deepest decides.
+
+    Raises:
+        UserError: a cluster does not exist, or is to be kept and dropped; nothing is left.
+    """
+    named = {**{bank.tree.check(cluster): True for cluster in keep}, **{bank.tree.check(cluster): False for cluster in drop}}
+    if both := set(keep) & set(drop):
+        raise UserError(f"cluster {min(both)}: is to be kept and dropped: choose one")
+    stands = standing(bank, overlay)
+    first, left = _asked(bank, named)
+    first = tuple(mask & here for mask, here in zip(first, stands, strict=True))
+    rest = tuple(here & ~mask & ~out for here, mask, out in zip(stands, first, left, strict=True))
+    sizes = tuple(bank.manifest.row_bytes(level) for level in range(1, bank.tree.depth + 1))
+    parts = [best_first(bank.tree.branching, mask, ranking.scores, sizes) for mask in (first, rest)]
+    levels, indices = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
+    if not len(levels):
+        raise UserError(f"{bank.name}: no block is left to keep: drop less")
+    scores = np.array([ranking.scores[level - 1][index] for level, index in zip(levels.tolist(), indices.tolist(), strict=True)])
+    return made_plan(bank, stands, ranking.name, revision, levels, indices, scores, len(parts[0][0]))
+
+
+def made_plan(
+    bank: Bank,
+    stands: Sequence[Mask],
+    rank_by: str,
+    revision: int,
+    levels: Indices,
+    indices: Indices,
+    scores: NDArray[np.float64],
+    first: int = 0,
+    listed: bool = False,
+) -> ExportPlan:
+    """The plan of an order that was worked out or read; stands: see `standing`."""
+    depth = range(1, bank.tree.depth + 1)
+    sizes = np.array([0, *(bank.manifest.row_bytes(level) for level in depth)], np.int64)
+    generic = sum(int(sizes[level]) for level in depth if bank.has_generic(level))
+    whole = tuple(int(mask.sum()) for mask in stands)
+    shipped = generic + sum(int(sizes[level]) * len(bank.held(level)) for level in depth)
+    least = generic + _shortest(bank, stands, levels, indices, sizes)
+    return ExportPlan(
+        bank.name, bank.digest, revision, rank_by, levels, indices, sizes[levels], scores, whole, generic, shipped, least, first, listed
+    )
+
+
+def _asked(bank: Bank, named: dict[ClusterId, bool]) -> tuple[tuple[Mask, ...], tuple[Mask, ...]]:
+    """Masks a level: kept by name or needed above such a block, and dropped by name."""
+    word = [np.zeros(bank.tree.count(level), np.int8) for level in range(1, bank.tree.depth + 1)]
+    for level, here in enumerate(word, 1):
+        if level > 1:
+            here[:] = np.repeat(word[level - 2], bank.tree.branching[level - 1])
+        for cluster, keep in named.items():
+            if cluster.level == level:
+                here[cluster.index] = 1 if keep else -1
+    first = [here > 0 for here in word]
+    for level in range(bank.tree.depth, 1, -1):
+        first[level - 2] |= first[level - 1].reshape(-1, bank.tree.branching[level - 1]).any(1)
+    return tuple(first), tuple(here < 0 for here in word)
+
+
+def _shortest(bank: Bank, stands: Sequence[Mask], levels: Indices, indices: Indices, sizes: Indices) -> int:
+    """Bytes of the cheapest whole route of those that the plan can keep."""
+    listed = [np.zeros(len(mask), bool) for mask in stands]
+    for level, mask in enumerate(listed, 1):
+        mask[indices[levels == level]] = True
+    above = np.zeros(1, np.int64)
+    ends: list[int] = []
+    for level, mask in enumerate(listed, 1):
+        above = np.repeat(above, bank.tree.branching[level - 1]) + np.where(mask, sizes[level], 0)
+        here = above[bank.tree.ends(level)]
+        ends += [int(here[here > 0].min())] if (here > 0).any() else []
+    return min(ends, default=0)

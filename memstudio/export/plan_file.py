@@ -1,0 +1,136 @@
+"""A plan as a file that can be read, compared and edited: JSON lines, the bank that it is for, then a block a line in their order."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memstudio.bank.strictjson import strict_json
+from memstudio.bank.values import ClusterId, Overlay, parse_cluster
+from memstudio.errors import UserError
+from memstudio.export.plan import ExportPlan, made_plan, standing
+
+if TYPE_CHECKING:
+    from memstudio.bank.bank import Bank
+
+_FORMAT, _VERSION = "memstudio-plan", 1
+_MAX_BYTES = 2**30
+_MAX_LINE = 4096
+
+
+def write_plan(path: Path, plan: ExportPlan, count: int | None = None) -> None:
+    """Write a plan, or the first `count` blocks of it.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            stream.writelines(plan_lines(plan, count))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}): choose another place") from error
+
+
+def plan_lines(plan: ExportPlan, count: int | None = None) -> Iterator[str]:
+    """The lines of the file, each with its end."""
+    bank = {"name": plan.bank_name, "sha256": plan.bank_digest}
+    head = {"format": _FORMAT, "version": _VERSION, "bank": bank, "revision": plan.revision, "rank_by": plan.rank_by}
+    yield json.dumps(head, ensure_ascii=False) + "\n"
+    for at in range(len(plan.levels) if count is None else count):
+        line = {"cluster": f"{plan.levels[at]}/{plan.indices[at]}", "bytes": int(plan.bytes[at])}
+        score = float(plan.scores[at])
+        yield json.dumps(line if math.isnan(score) else {**line, "score": score}) + "\n"
+
+
+def read_plan(path: Path, bank: Bank, overlay: Overlay, revision: int = 0) -> ExportPlan:
+    """Read a plan for a bank under an overlay. A line needs its cluster alone; bytes are the bank's own.
+
+    Raises:
+        UserError: no plan, one of another bank, a block that does not stand or stands twice or before its ancestor; says the line.
+    """
+    lines = _lines(path)
+    head = next(lines, None)
+    if head is None or head[1].get("format") != _FORMAT or head[1].get("version") != _VERSION:
+        raise UserError(f"{path}, line 1: is no plan: it must say format {_FORMAT}, version {_VERSION}")
+    _check_bank(path, head[1], bank)
+    rank_by = str(head[1].get("rank_by", "plan"))[:80]
+    stands = standing(bank, overlay)
+    taken = [np.zeros(len(mask), bool) for mask in stands]
+    order: list[ClusterId] = []
+    scores: list[float] = []
+    for number, line in lines:
+        where = f"{path}, line {number}"
+        cluster = _cluster(where, line, bank)
+        if not stands[cluster.level - 1][cluster.index]:
+            raise UserError(f"{where}: cluster {cluster}: no block of its own stands there: take the line out")
+        if taken[cluster.level - 1][cluster.index]:
+            raise UserError(f"{where}: cluster {cluster}: stands on an earlier line too: take one out")
+        for above in bank.tree.ancestors(cluster):
+            if stands[above.level - 1][above.index] and not taken[above.level - 1][above.index]:
+                raise UserError(f"{where}: cluster {cluster}: stands before {above}, which it needs above it: put that line first")
+        taken[cluster.level - 1][cluster.index] = True
+        order.append(cluster)
+        scores.append(_score(where, line))
+    if not order:
+        raise UserError(f"{path}: names no block to keep")
+    pairs = np.array(order, np.int64)
+    return made_plan(bank, stands, rank_by, revision, pairs[:, 0], pairs[:, 1], np.array(scores), listed=True)
+
+
+def _check_bank(path: Path, head: dict[str, object], bank: Bank) -> None:
+    found = head.get("bank")
+    digest = found.get("sha256") if isinstance(found, dict) else None
+    if digest != bank.digest:
+        name = str(found.get("name"))[:64] if isinstance(found, dict) else "?"
+        raise UserError(
+            f"{path}: is a plan for bank {name!r} ({digest!s:.12}…), this is {bank.name!r} ({bank.digest:.12}…): make one for this bank"
+        )
+
+
+def _cluster(where: str, line: dict[str, object], bank: Bank) -> ClusterId:
+    text = line.get("cluster")
+    if not isinstance(text, str):
+        raise UserError(f"{where}: names no cluster")
+    try:
+        return bank.tree.check(parse_cluster(text))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def _score(where: str, line: dict[str, object]) -> float:
+    score = line.get("score", math.nan)
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        raise UserError(f"{where}: score: must be a number")
+    return float(score)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """The objects of the lines that are not blank, each with its number."""
+    try:
+        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+            raise UserError(f"{path}: no file, or over {_MAX_BYTES:,} bytes: name a plan that --write-plan wrote")
+        with path.open("rb") as stream:
+            number = 0
+            while raw := stream.readline(_MAX_LINE + 1):
+                number += 1
+                if len(raw) > _MAX_LINE:
+                    raise UserError(f"{path}, line {number}: over {_MAX_LINE} bytes: is no plan")
+                if raw.strip():
+                    yield number, _object(path, number, raw)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}): name a plan that --write-plan wrote") from error
+
+
+def _object(path: Path, number: int, raw: bytes) -> dict[str, object]:
+    try:
+        value = strict_json(raw)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}, line {number}: is no JSON object: write one a line")
+    return value

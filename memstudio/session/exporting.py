@@ -1,0 +1,228 @@
+"""Exporting a smaller bank: rank, plan, write, then open the result and see what it still answers before it gets its name."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Collection, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from memstudio.anchor.wish import RunTime
+from memstudio.bank.values import ClusterId, Fallback
+from memstudio.errors import UserError
+from memstudio.export.bank import Draft, Wanted, drafted, refuse_taken
+from memstudio.export.plan import ExportPlan, Kept, plan_export
+from memstudio.export.rank import RankBy, Ranking
+from memstudio.export.silence import Gone
+from memstudio.facts.statistics import Proportion, proportion
+from memstudio.facts.values import Fact, Scores
+from memstudio.jobs import Job
+from memstudio.session.patching import taken_down
+from memstudio.session.ranking import rank
+from memstudio.session.scoring import overlay_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memstudio.session.session import Session
+
+SHARE = 0.25
+"""Of the bank's bytes, where nothing else is asked for."""
+ASKED = 400
+"""Facts that are asked before and after an export, drawn at random from all where there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A bank that was exported. bytes: block rows, generic ones counted; kept, dropped: blocks; levels: (kept, standing) a level.
+
+    recall_before, recall_after: the same facts asked of the study's revision and of the result; None where that was not measured.
+    """
+
+    path: Path
+    digest: str
+    revision: int
+    rank_by: str
+    fallback: Fallback
+    bytes: int
+    bytes_before: int
+    kept: int
+    dropped: int
+    levels: tuple[tuple[int, int], ...]
+    recall_before: Proportion | None
+    recall_after: Proportion | None
+    seconds: float
+
+
+def plan_bank(
+    session: Session,
+    ranking: Ranking | RankBy | None = None,
+    *,
+    keep: Collection[ClusterId] = (),
+    drop: Collection[ClusterId] = (),
+    facts: Sequence[Fact] | None = None,
+    seed: int = 0,
+    job: Job | None = None,
+) -> ExportPlan:
+    """The order in which a growing budget takes the blocks as they stand at the head; see `export.plan.plan_export`.
+
+    ranking: what they are worth, or what by; None: by effect, by documents where the bank has neither facts nor probes. facts, seed: see
+    `ranking.rank`.
+
+    Raises:
+        UserError: as `rank` and `plan_export`.
+    """
+    by = ranking if ranking is not None else usual(session)
+    found = by if isinstance(by, Ranking) else rank(session, by, facts, seed=seed, job=job)
+    return plan_export(session.bank, session.overlay, found, revision=session.head, keep=keep, drop=drop)
+
+
+def usual(session: Session) -> RankBy:
+    """What blocks are ranked by where nobody says."""
+    return "effect" if session.facts() else "documents"
+
+
+def export_bank(
+    session: Session,
+    out: str | Path,
+    *,
+    budget: int | None = None,
+    share: float | None = None,
+    plan: ExportPlan | None = None,
+    rank_by: RankBy | None = None,
+    keep: Collection[ClusterId] = (),
+    drop: Collection[ClusterId] = (),
+    fallback: Fallback | None = None,
+    facts: Sequence[Fact] | None = None,
+    seed: int = 0,
+    check: bool = True,
+    job: Job | None = None,
+) -> Exported:
+    """Write the bank as it stands at the head, with only the best of its blocks that fit, as a bank folder of its own.
+
+    Edits are burned in and what the study took down is gone. The tree stays whole, so every key takes its route as before.
+
+    budget: bytes of block rows, generic ones counted; share: the same as a share of the bank's (0 … 1). Without either: what `plan`
+    lists or `keep` asks for, else a quarter. plan: an order made before (see `plan_bank`, `export.plan_file`); rank_by, keep and drop
+    make one. fallback: what stands in for a dropped block, as the bank has it unless given. facts, seed: see `ranking.rank`.
+    check: ask the facts of the bank before and after.
+
+    Raises:
+        UserError: see `export.plan.ExportPlan.kept`, `export.bank.drafted` and `ranking.rank`; nothing is left under `out` then.
+        Cancelled: the same.
+    """
+    start = time.perf_counter()
+    target, work = Path(out), job or Job("export")
+    refuse_taken(target)
+    _check_asked(budget, share, plan, rank_by, keep, drop)
+    made = plan or plan_bank(session, rank_by, keep=keep, drop=drop, facts=facts, seed=seed, job=work)
+    _check_plan(session, made)
+    kept = kept_of(made, budget, share)
+    wanted = Wanted(
+        made, kept, fallback or session.bank.manifest.fallback, overlay_at(session, made.revision), session.blob, _gone(session)
+    )
+    with drafted(session.bank, target, wanted, work) as draft:
+        before, after = _recall(session, draft, made.revision, work) if check else (None, None)
+        figures: dict[str, JsonValue] = {"recall_before": _json(before), "recall_after": _json(after)}
+        digest = draft.settle(figures)
+    return Exported(
+        path=target,
+        digest=digest,
+        revision=made.revision,
+        rank_by=made.rank_by,
+        fallback=wanted.fallback,
+        bytes=kept.bytes,
+        bytes_before=made.bank_bytes,
+        kept=kept.count,
+        dropped=kept.dropped,
+        levels=tuple((len(ids), of) for ids, of in zip(kept.levels, kept.whole, strict=True)),
+        recall_before=before,
+        recall_after=after,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def kept_of(plan: ExportPlan, budget: int | None, share: float | None) -> Kept:
+    """What a plan keeps under a budget in bytes or as a share; without either what it lists or was asked to keep, else a quarter.
+
+    Raises:
+        UserError: the share is none, or see `ExportPlan.kept`.
+    """
+    if share is not None:
+        if not 0.0 < share <= 1.0:
+            raise UserError(f"{share:.4g} of the bank: choose a share above 0%, at most 100%")
+        budget = plan.share(share)
+    elif budget is None and not plan.listed and not plan.first:
+        budget = plan.share(SHARE)
+    return plan.kept(budget)
+
+
+def _check_asked(
+    budget: int | None,
+    share: float | None,
+    plan: ExportPlan | None,
+    rank_by: RankBy | None,
+    keep: Collection[ClusterId],
+    drop: Collection[ClusterId],
+) -> None:
+    if budget is not None and share is not None:
+        raise UserError("a budget and a share of the bank: choose one")
+    if plan is not None and (rank_by is not None or keep or drop):
+        raise UserError("a plan lists its blocks already: leave out how to rank, what to keep and what to drop")
+
+
+def _check_plan(session: Session, plan: ExportPlan) -> None:
+    if plan.bank_digest != session.bank.digest:
+        raise UserError(f"the plan is for bank {plan.bank_name!r} ({plan.bank_digest:.12}…), not for {session.bank.name!r}: make another")
+    if plan.revision != session.head:
+        raise UserError(f"the plan was made on revision {plan.revision}, the study is at {session.head} now: make it again")
+
+
+def _gone(session: Session) -> Gone:
+    """What the revisions that lead to the head took down."""
+    return taken_down(session, [revision for revision in session.log() if revision.current]) if session.study is not None else Gone()
+
+
+@contextmanager
+def _nothing_tried(session: Session) -> Iterator[None]:
+    """Hide, mute, solo and pin rest: they are not part of the bank."""
+    before = session.running.runtime
+    session.running.follow(RunTime())
+    try:
+        yield
+    finally:
+        session.running.follow(before)
+
+
+def _recall(session: Session, draft: Draft, revision: int, job: Job) -> tuple[Proportion | None, Proportion | None]:
+    """The facts that the result holds, asked of the bank at a revision and of the result; None where it holds none."""
+    from memstudio.session.opening import open_session
+
+    with open_session(draft.folder, readonly=True) as smaller:
+        smaller.running.share(session.running)
+        asked = some(smaller.facts(), ASKED)
+        if not asked:
+            return None, None
+        with _nothing_tried(session):
+            before = session.score(asked, revision=revision, job=job)
+        return recalled(before), recalled(smaller.score(asked, job=job))
+
+
+def some(facts: Sequence[Fact], count: int) -> list[Fact]:
+    """At most so many facts, drawn at random, always the same ones; specific ones (or probes) where there are any."""
+    own = [fact for fact in facts if fact.kind in ("specific", "probe")] or list(facts)
+    return own if len(own) <= count else random.Random(0).sample(own, count)
+
+
+def recalled(scores: Scores) -> Proportion:
+    """The share of prompts that are answered right; held-out phrasings are left out, as in every accuracy."""
+    return proportion(row.correct for row in scores.facts if row.phrasing != "held_out")
+
+
+def _json(found: Proportion | None) -> JsonValue:
+    return None if found is None else {**asdict(found), "share": found.share, "low": found.low, "high": found.high}
