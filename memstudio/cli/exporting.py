@@ -128,7 +128,7 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
     from memstudio.session.exporting import export_bank, plan_bank
 
     refuse_taken(out)
-    budget, share = budget_of(asked.budget)
+    budget, fraction = budget_of(asked.budget)
     by, fallback = _one_of("--rank-by", asked.rank_by, RANKINGS), _one_of("--fallback", asked.fallback, FALLBACKS)
     facts = read_or_say(asked.facts).facts if asked.facts is not None else None
     if asked.plan is None:
@@ -139,7 +139,7 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
         plan = read_plan(asked.plan, session.bank, session.overlay, session.head)
     if asked.write_plan is not None:
         write_plan(asked.write_plan, plan)
-    return export_bank(session, out, budget=budget, share=share, plan=plan, fallback=fallback, check=asked.check, job=job)
+    return export_bank(session, out, budget=budget, fraction=fraction, plan=plan, fallback=fallback, check=asked.check, job=job)
 
 
 def budget_of(text: str | None) -> tuple[int | None, float | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,10 +106,7 @@ class ExportPlan:
 
 def standing(bank: Bank, overlay: Overlay) -> tuple[Mask, ...]:
     """bool [clusters] a level: whether a block of the cluster's own stands there under an overlay."""
-    masks = tuple(np.zeros(bank.tree.count(level), bool) for level in range(1, bank.tree.depth + 1))
-    for level, mask in enumerate(masks, 1):
-        mask[bank.held(level)] = True
-        mask &= bank.tree.documents[level - 1] > 0
+    masks = tuple(bank.held(level) for level in range(1, bank.tree.depth + 1))
     for cluster, state in overlay.items():
         mask = masks[cluster.level - 1]
         mask[cluster.index] = not state.pruned and (state.source != BASE.source or mask[cluster.index])
@@ -165,7 +162,7 @@ def made_plan(
     sizes = np.array([0, *(bank.manifest.row_bytes(level) for level in depth)], np.int64)
     generic = sum(int(sizes[level]) for level in depth if bank.has_generic(level))
     whole = tuple(int(mask.sum()) for mask in stands)
-    shipped = generic + sum(int(sizes[level]) * len(bank.held(level)) for level in depth)
+    shipped = cast(int, bank.info()["bank_bytes"])
     least = generic + _shortest(bank, stands, levels, indices, sizes)
     return ExportPlan(
         bank.name, bank.digest, revision, rank_by, levels, indices, sizes[levels], scores, whole, generic, shipped, least, first, listed

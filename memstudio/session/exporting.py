@@ -92,7 +92,7 @@ def export_bank(
     out: str | Path,
     *,
     budget: int | None = None,
-    share: float | None = None,
+    fraction: float | None = None,
     plan: ExportPlan | None = None,
     rank_by: RankBy | None = None,
     keep: Collection[ClusterId] = (),
@@ -107,7 +107,7 @@ def export_bank(
 
     Edits are burned in and what the study took down is gone. The tree stays whole, so every key takes its route as before.
 
-    budget: bytes of block rows, generic ones counted; share: the same as a share of the bank's (0 … 1). Without either: what `plan`
+    budget: bytes of block rows, generic ones counted; fraction: the same as a share of the bank's (0 … 1). Without either: what `plan`
     lists or `keep` asks for, else a quarter. plan: an order made before (see `plan_bank`, `export.plan_file`); rank_by, keep and drop
     make one. fallback: what stands in for a dropped block, as the bank has it unless given. facts, seed: see `ranking.rank`.
     check: ask the facts of the bank before and after.
@@ -119,10 +119,10 @@ def export_bank(
     start = time.perf_counter()
     target, work = Path(out), job or Job("export")
     refuse_taken(target)
-    _check_asked(budget, share, plan, rank_by, keep, drop)
+    _check_asked(budget, fraction, plan, rank_by, keep, drop)
     made = plan or plan_bank(session, rank_by, keep=keep, drop=drop, facts=facts, seed=seed, job=work)
     _check_plan(session, made)
-    kept = kept_of(made, budget, share)
+    kept = kept_of(made, budget, fraction)
     wanted = Wanted(
         made, kept, fallback or session.bank.manifest.fallback, overlay_at(session, made.revision), session.blob, _gone(session)
     )
@@ -147,16 +147,16 @@ def export_bank(
     )
 
 
-def kept_of(plan: ExportPlan, budget: int | None, share: float | None) -> Kept:
+def kept_of(plan: ExportPlan, budget: int | None, fraction: float | None) -> Kept:
     """What a plan keeps under a budget in bytes or as a share; without either what it lists or was asked to keep, else a quarter.
 
     Raises:
         UserError: the share is none, or see `ExportPlan.kept`.
     """
-    if share is not None:
-        if not 0.0 < share <= 1.0:
-            raise UserError(f"{share:.4g} of the bank: choose a share above 0%, at most 100%")
-        budget = plan.share(share)
+    if fraction is not None:
+        if not 0.0 < fraction <= 1.0:
+            raise UserError(f"{fraction:.4g} of the bank: choose a share above 0%, at most 100%")
+        budget = plan.share(fraction)
     elif budget is None and not plan.listed and not plan.first:
         budget = plan.share(SHARE)
     return plan.kept(budget)
@@ -164,13 +164,13 @@ def kept_of(plan: ExportPlan, budget: int | None, share: float | None) -> Kept:
 
 def _check_asked(
     budget: int | None,
-    share: float | None,
+    fraction: float | None,
     plan: ExportPlan | None,
     rank_by: RankBy | None,
     keep: Collection[ClusterId],
     drop: Collection[ClusterId],
 ) -> None:
-    if budget is not None and share is not None:
+    if budget is not None and fraction is not None:
         raise UserError("a budget and a share of the bank: choose one")
     if plan is not None and (rank_by is not None or keep or drop):
         raise UserError("a plan lists its blocks already: leave out how to rank, what to keep and what to drop")
