@@ -125,7 +125,7 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
     from memstudio.export.bank import refuse_taken
     from memstudio.export.plan_file import read_plan, write_plan
     from memstudio.export.rank import RANKINGS
-    from memstudio.session.exporting import export_bank, plan_bank
+    from memstudio.session.exporting import export_planned, plan_bank
 
     refuse_taken(out)
     budget, fraction = budget_of(asked.budget)
@@ -139,7 +139,7 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
         plan = read_plan(asked.plan, session.bank, session.overlay, session.head)
     if asked.write_plan is not None:
         write_plan(asked.write_plan, plan)
-    return export_bank(session, out, budget=budget, fraction=fraction, plan=plan, fallback=fallback, check=asked.check, job=job)
+    return export_planned(session, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=asked.check, job=job)
 
 
 def budget_of(text: str | None) -> tuple[int | None, float | None]:

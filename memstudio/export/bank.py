@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from memstudio import __version__
 from memstudio.bank.bank import open_bank
 from memstudio.bank.manifest import MANIFEST, README, TREE, FileRef, Manifest, blocks_file, dump_manifest, parse_manifest
 from memstudio.bank.values import Fallback, Overlay
@@ -36,7 +35,8 @@ PLAN = "plan.jsonl"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Wanted:
-    """What goes into a smaller bank. overlay, blob: the states of the revision whose edits are burned in; gone: what was taken down."""
+    """What goes into a smaller bank. overlay, blob: the states of the revision whose edits are burned in; gone: what was taken down;
+    version: of the program that writes it."""
 
     plan: ExportPlan
     kept: Kept
@@ -44,6 +44,7 @@ class Wanted:
     overlay: Overlay
     blob: Blob
     gone: Gone
+    version: str
 
 
 class Draft:
@@ -174,7 +175,7 @@ def _parent(bank: Bank, wanted: Wanted, plan: FileRef) -> dict[str, JsonValue]:
         "plan": {"file": PLAN, "sha256": plan.sha256},
         "bytes": {"before": wanted.plan.bank_bytes, "after": kept.bytes},
         "blocks": [{"kept": len(ids), "of": of} for ids, of in zip(kept.levels, kept.whole, strict=True)],
-        "memstudio": __version__,
+        "memstudio": wanted.version,
     }
 
 

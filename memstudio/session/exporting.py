@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from memstudio import __version__
 from memstudio.anchor.wish import RunTime
 from memstudio.bank.values import ClusterId, Fallback
 from memstudio.errors import UserError
@@ -93,7 +94,6 @@ def export_bank(
     *,
     budget: int | None = None,
     fraction: float | None = None,
-    plan: ExportPlan | None = None,
     rank_by: RankBy | None = None,
     keep: Collection[ClusterId] = (),
     drop: Collection[ClusterId] = (),
@@ -103,41 +103,57 @@ def export_bank(
     check: bool = True,
     job: Job | None = None,
 ) -> Exported:
-    """Write the bank as it stands at the head, with only the best of its blocks that fit, as a bank folder of its own.
+    """Rank the blocks as they stand at the head, and export those that fit; see `plan_bank` and `export_planned`.
+
+    Raises:
+        UserError, Cancelled: as these; nothing is left under `out` then.
+    """
+    refuse_taken(Path(out))
+    work = job or Job("export")
+    plan = plan_bank(session, rank_by, keep=keep, drop=drop, facts=facts, seed=seed, job=work)
+    return export_planned(session, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=check, job=work)
+
+
+def export_planned(
+    session: Session,
+    out: str | Path,
+    plan: ExportPlan,
+    *,
+    budget: int | None = None,
+    fraction: float | None = None,
+    fallback: Fallback | None = None,
+    check: bool = True,
+    job: Job | None = None,
+) -> Exported:
+    """Write the bank as it stands at the head, with only those blocks of a plan that fit, as a bank folder of its own.
 
     Edits are burned in and what the study took down is gone. The tree stays whole, so every key takes its route as before.
 
-    budget: bytes of block rows, generic ones counted; fraction: the same as a share of the bank's (0 … 1). Without either: what `plan`
-    lists or `keep` asks for, else a quarter. plan: an order made before (see `plan_bank`, `export.plan_file`); rank_by, keep and drop
-    make one. fallback: what stands in for a dropped block, as the bank has it unless given. facts, seed: see `ranking.rank`.
+    budget: bytes of block rows, generic ones counted; fraction: the same as a share of the bank's (0 … 1). Without either: what the plan
+    lists or was asked to keep, else a quarter. fallback: what stands in for a dropped block, as the bank has it unless given.
     check: ask the facts of the bank before and after.
 
     Raises:
-        UserError: see `export.plan.ExportPlan.kept`, `export.bank.drafted` and `ranking.rank`; nothing is left under `out` then.
+        UserError: see `ExportPlan.kept` and `export.bank.drafted`; the plan is of another bank or revision; nothing is left then.
         Cancelled: the same.
     """
     start = time.perf_counter()
-    target, work = Path(out), job or Job("export")
+    target, work, bank = Path(out), job or Job("export"), session.bank
     refuse_taken(target)
-    _check_asked(budget, fraction, plan, rank_by, keep, drop)
-    made = plan or plan_bank(session, rank_by, keep=keep, drop=drop, facts=facts, seed=seed, job=work)
-    _check_plan(session, made)
-    kept = kept_of(made, budget, fraction)
-    wanted = Wanted(
-        made, kept, fallback or session.bank.manifest.fallback, overlay_at(session, made.revision), session.blob, _gone(session)
-    )
-    with drafted(session.bank, target, wanted, work) as draft:
-        before, after = _recall(session, draft, made.revision, work) if check else (None, None)
-        figures: dict[str, JsonValue] = {"recall_before": _json(before), "recall_after": _json(after)}
-        digest = draft.settle(figures)
+    _check_plan(session, plan)
+    kept, stand_in = kept_of(plan, budget, fraction), fallback or bank.manifest.fallback
+    wanted = Wanted(plan, kept, stand_in, overlay_at(session, plan.revision), session.blob, _gone(session), __version__)
+    with drafted(bank, target, wanted, work) as draft:
+        before, after = _recall(session, draft, plan.revision, work) if check else (None, None)
+        digest = draft.settle({"recall_before": _json(before), "recall_after": _json(after)})
     return Exported(
         path=target,
         digest=digest,
-        revision=made.revision,
-        rank_by=made.rank_by,
-        fallback=wanted.fallback,
+        revision=plan.revision,
+        rank_by=plan.rank_by,
+        fallback=stand_in,
         bytes=kept.bytes,
-        bytes_before=made.bank_bytes,
+        bytes_before=plan.bank_bytes,
         kept=kept.count,
         dropped=kept.dropped,
         levels=tuple((len(ids), of) for ids, of in zip(kept.levels, kept.whole, strict=True)),
@@ -153,6 +169,8 @@ def kept_of(plan: ExportPlan, budget: int | None, fraction: float | None) -> Kep
     Raises:
         UserError: the share is none, or see `ExportPlan.kept`.
     """
+    if budget is not None and fraction is not None:
+        raise UserError("a budget and a share of the bank: choose one")
     if fraction is not None:
         if not 0.0 < fraction <= 1.0:
             raise UserError(f"{fraction:.4g} of the bank: choose a share above 0%, at most 100%")
@@ -160,20 +178,6 @@ def kept_of(plan: ExportPlan, budget: int | None, fraction: float | None) -> Kep
     elif budget is None and not plan.listed and not plan.first:
         budget = plan.share(SHARE)
     return plan.kept(budget)
-
-
-def _check_asked(
-    budget: int | None,
-    fraction: float | None,
-    plan: ExportPlan | None,
-    rank_by: RankBy | None,
-    keep: Collection[ClusterId],
-    drop: Collection[ClusterId],
-) -> None:
-    if budget is not None and fraction is not None:
-        raise UserError("a budget and a share of the bank: choose one")
-    if plan is not None and (rank_by is not None or keep or drop):
-        raise UserError("a plan lists its blocks already: leave out how to rank, what to keep and what to drop")
 
 
 def _check_plan(session: Session, plan: ExportPlan) -> None:

@@ -63,7 +63,7 @@ def export(bank: Bank, tmp_path: Path) -> Export:
         before = digests(source.folder)
         made = plan or plan_export(source, overlay or {}, by_chance(source.tree, 2))
         kept = made.kept(made.share(share))
-        wanted = Wanted(made, kept, fallback, overlay or {}, (rows or {}).__getitem__, gone)
+        wanted = Wanted(made, kept, fallback, overlay or {}, (rows or {}).__getitem__, gone, "1")
         try:
             with drafted(source, tmp_path / name, wanted, job or Job("export")) as draft:
                 assert not (tmp_path / name).exists() or not any((tmp_path / name).iterdir())
@@ -214,7 +214,7 @@ def test_targets_that_hold_something_are_refused(export: Export, bank: Bank, tmp
         export(name="link")
     assert (tmp_path / "file").read_text() == "mine"
     made = plan_export(bank, {}, by_documents(bank.tree))
-    wanted = Wanted(made, made.kept(), "zero", {}, {}.__getitem__, Gone())
+    wanted = Wanted(made, made.kept(), "zero", {}, {}.__getitem__, Gone(), "1")
     with pytest.raises(UserError, match="lies in the bank that is exported"), drafted(bank, bank.folder / "out", wanted, Job("export")):
         pass
 
@@ -281,7 +281,7 @@ plan = plan_export(bank, {}, by_documents(bank.tree))
 def told(job):
     if job.done > int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-with drafted(bank, Path(sys.argv[2]), Wanted(plan, plan.kept(), "zero", {}, {}.get, Gone()), Job("export", on_progress=told)) as draft:
+with drafted(bank, Path(sys.argv[2]), Wanted(plan, plan.kept(), "zero", {}, {}.get, Gone(), "1"), Job("export", on_progress=told)) as draft:
     draft.settle({})
 """
 

@@ -16,7 +16,7 @@ from memstudio.errors import UserError
 from memstudio.export.rank import RANKINGS, RankBy
 from memstudio.jobs import Cancelled, Job
 from memstudio.session import Session
-from memstudio.session.exporting import export_bank, plan_bank, some
+from memstudio.session.exporting import export_bank, export_planned, plan_bank, some
 from memstudio.session.ranking import rank
 from tests.session.conftest import OpenSession
 from tests.tiny import make_bank
@@ -123,29 +123,28 @@ def test_what_was_erased_is_not_in_the_result(session: Session, opens: OpenSessi
 
 def test_what_cannot_be_is_one_line_and_leaves_nothing(session: Session, tmp_path: Path) -> None:
     plan = plan_bank(session, "documents")
-    other = plan_bank(session, "documents", keep=[ClusterId(1, 0)])
+    pinned = plan_bank(session, "documents", keep=[ClusterId(1, 0)]).asked_bytes
     out = tmp_path / "smaller"
     for given, line in (
         ({"budget": 10}, "one route of 'tiny' takes"),
         ({"budget": 10**6, "fraction": 0.5}, "choose one"),
         ({"fraction": 0.0}, "above 0%"),
         ({"fraction": 1.5}, "at most 100%"),
-        ({"plan": plan, "rank_by": "norm"}, "a plan lists its blocks already"),
-        ({"plan": other, "budget": other.asked_bytes - 1}, "the blocks to keep take"),
+        ({"keep": [ClusterId(1, 0)], "budget": pinned - 1}, "the blocks to keep take"),
         ({"keep": [ClusterId(7, 0)]}, "no such level"),
     ):
         with pytest.raises(UserError, match=line):
             export_bank(session, out, **given)  # type: ignore[arg-type]
     session.apply(Prune((ClusterId(3, 1),)))
     with pytest.raises(UserError, match="made on revision 0, the study is at 1 now"):
-        export_bank(session, out, plan=plan)
+        export_planned(session, out, plan)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plan_of_another_bank_is_refused(session: Session, opens: OpenSession, tmp_path: Path) -> None:
     other = opens(make_bank(tmp_path / "other", seed=5))
     with pytest.raises(UserError, match="the plan is for bank 'tiny'"):
-        export_bank(session, tmp_path / "smaller", plan=plan_bank(other, "documents"))
+        export_planned(session, tmp_path / "smaller", plan_bank(other, "documents"))
 
 
 def test_a_bank_without_facts_is_ranked_by_documents_and_not_checked(opens: OpenSession, tmp_path: Path) -> None:
