@@ -26,6 +26,7 @@ from memstudio.jobs import Job
 from memstudio.session.patching import taken_down
 from memstudio.session.ranking import rank
 from memstudio.session.scoring import overlay_at
+from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +89,7 @@ def usual(session: Session) -> RankBy:
     return "effect" if session.facts() else "documents"
 
 
+@tells
 def export_bank(
     session: Session,
     out: str | Path,

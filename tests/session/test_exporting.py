@@ -13,11 +13,13 @@ from memstudio.editing.erase import Erase
 from memstudio.editing.prune import Prune
 from memstudio.editing.scale import Scale
 from memstudio.errors import UserError
+from memstudio.events import Did
 from memstudio.export.rank import RANKINGS, RankBy
 from memstudio.jobs import Cancelled, Job
 from memstudio.session import Session
 from memstudio.session.exporting import export_bank, export_planned, plan_bank, some
 from memstudio.session.ranking import rank
+from memstudio.session.script import deed_of
 from tests.session.conftest import OpenSession
 from tests.tiny import make_bank
 
@@ -139,6 +141,17 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(session: Session, tmp_pat
     with pytest.raises(UserError, match="made on revision 0, the study is at 1 now"):
         export_planned(session, out, plan)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_is_told_as_python(session: Session, tmp_path: Path) -> None:
+    heard: list[object] = []
+    session.listen(heard.append, deeds=True)
+    export_bank(session, tmp_path / "a", fraction=0.5, rank_by="documents", keep=[ClusterId(3, 4)], check=False)
+    (deed,) = [deed_of(event) for event in heard if isinstance(event, Did)]
+    assert deed.line.startswith(
+        f"export_bank(session, Path({str(tmp_path / 'a')!r}), fraction=0.5, rank_by='documents', keep=[ClusterId(3, 4)]"
+    )
+    assert "from memstudio.session.exporting import export_bank" in deed.imports
 
 
 def test_a_plan_of_another_bank_is_refused(session: Session, opens: OpenSession, tmp_path: Path) -> None:
