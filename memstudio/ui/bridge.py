@@ -5,7 +5,6 @@ Every method returns at once. A person's error comes back as `failed` (one line)
 
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -25,6 +24,7 @@ from memstudio.ui import errands
 from memstudio.ui.build_errands import is_model_folder
 from memstudio.ui.build_views import ModelFound
 from memstudio.ui.job_told import JobTold
+from memstudio.ui.outcome import outcome
 from memstudio.ui.snapshots import (
     Ask,
     Asked,
@@ -354,11 +354,9 @@ class Bridge(QObject):
             self._jobs.pop(number, None)
             if told is not None:
                 told.end(job)
-            self._settle(title, future, refused or Failed)
-            if last is not None:
-                self.post(last)
-            if not background:
-                self.post(Settled())
+            for message in (outcome(title, future, refused or Failed), last, None if background else Settled()):
+                if message is not None:
+                    self.post(message)
 
         job = self._worker.submit(title, begin, urgent=urgent, on_progress=told)
         if urgent:
@@ -373,15 +371,6 @@ class Bridge(QObject):
             self._background.cancel()
             self.gave_way.emit()
         self._background = None
-
-    def _settle(self, title: str, future: Future[Any], refused: Answer) -> None:
-        error = None if future.cancelled() else future.exception()
-        if isinstance(error, UserError):
-            self.post(refused(str(error)))
-        elif error is not None and not isinstance(error, Cancelled):
-            self.post(Crashed(title, "".join(traceback.format_exception(error))))
-        elif error is None and not future.cancelled() and future.result() is not None:
-            self.post(future.result())
 
     def post(self, message: Message) -> None:
         """From any thread; wakes the interface thread once for all that has gathered."""

@@ -24,12 +24,13 @@ def choose_file(parent: QWidget | None, title: str, kinds: str, take: Take) -> N
 
 
 def choose_new(parent: QWidget | None, title: str, path: str, take: Take, *, kinds: str = "", suffix: str = "") -> None:
-    """A file or folder to be written."""
+    """A file or folder to be written. kinds: what Qt filters by, for example "PNG (*.png);;SVG (*.svg)"; suffix: of a name without one."""
     dialog = QFileDialog(parent, title, path, kinds)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setFileMode(QFileDialog.FileMode.AnyFile)
     if suffix:
         dialog.setDefaultSuffix(suffix)
+        dialog.filterSelected.connect(lambda kind: dialog.setDefaultSuffix(kind.rpartition("*.")[2].rstrip(")") or suffix))
     _open(dialog, take)
 
 

@@ -37,6 +37,7 @@ from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.revision_studio import RevisionStudio
+from memstudio.ui.save_studio import SaveStudio
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Crashed, Opened, Wish
 from memstudio.ui.studio import Panels, Studio
@@ -85,6 +86,7 @@ class MainWindow(WindowDesk):
         self.palette_ = Palette(self.theme, self)
         self._build_menus()
         self._build_docks()
+        self.saves = SaveStudio(bridge, self.docks, self)
         self._connect()
         self.setAcceptDrops(True)
         self._retone()
@@ -280,5 +282,6 @@ class MainWindow(WindowDesk):
             self.hide()
             self.builds.close()
             self.maps.close()
+            self.saves.close()
             self.studio.bridge.close()
         super().closeEvent(event)

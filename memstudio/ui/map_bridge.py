@@ -3,8 +3,7 @@
 Only the bank's tree is read there, from a bank that this thread opened itself; UMAP is a process of its own (`session.umap_child`).
 """
 
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from memstudio.errors import UserError
-from memstudio.jobs import Cancelled, Job, Worker
+from memstudio.jobs import Job
 from memstudio.session.centroid_map import Map, centroid_map, map_file, place_key, read_map
 from memstudio.session.umap_child import CHILD
+from memstudio.ui.aside import Aside
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.job_told import job_end
 from memstudio.ui.map_views import KeyPlaced, KeyRead, MapFound, MapRested
-from memstudio.ui.snapshots import Crashed, JobView, Message
+from memstudio.ui.snapshots import JobView, Message
 
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
@@ -41,7 +40,7 @@ class MapBridge(QObject):
         self.child: Sequence[str] = CHILD
         """The command that runs UMAP."""
         self._bridge = bridge
-        self._worker: Worker | None = None
+        self._aside = Aside(bridge, "memstudio-map")
         self._making: Job | None = None
         self._bank: Bank | None = None
         self._keep = Path()
@@ -63,10 +62,10 @@ class MapBridge(QObject):
             self._map = read_map(self._bank, self._keep)
             return MapFound(turn, self._map)
 
-        self._submit("Reading the map", work, lambda line: MapRested(turn, line))
+        self._aside.submit("Reading the map", work)
 
     def make(self, turn: int) -> int:
-        """Make the map: `found` or nothing, then `rested`. Gives the number under which the status bar shows it."""
+        """Make the map: `found` or nothing, then `rested`. Gives the number under which the window lists it."""
         number, child = self._bridge.number(), self.child
 
         def work(job: Job) -> Message | None:
@@ -83,8 +82,7 @@ class MapBridge(QObject):
             self._bridge.post(JobView(number, TITLE, ended=True, end=how, line=line))
             self._bridge.post(MapRested(turn))
 
-        self._making = self._submit(TITLE, work, lambda line: MapRested(turn, line), tell)
-        self._making.future.add_done_callback(end)
+        self._making = self._aside.submit(TITLE, work, tell=tell, last=end)
         return number
 
     def cancel(self) -> None:
@@ -105,34 +103,9 @@ class MapBridge(QObject):
                 return None
             return KeyPlaced(turn, ask, place_key(self._map, self._bank.tree, key))
 
-        self._submit("Placing the key", work, lambda line: MapRested(turn, line))
+        self._aside.submit("Placing the key", work)
 
     def close(self) -> None:
         """End what is at work, its process with it, and the thread. Waits for it: a few seconds where the process is stubborn."""
         self.cancel()
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
-
-    def _submit(
-        self,
-        title: str,
-        work: Callable[[Job], Message | None],
-        refused: Callable[[str], Message],
-        tell: Callable[[Job], None] | None = None,
-    ) -> Job:
-        if self._worker is None:
-            self._worker = Worker("memstudio-map")
-
-        def settle(future: Future[Any]) -> None:
-            error = None if future.cancelled() else future.exception()
-            if isinstance(error, UserError):
-                self._bridge.post(refused(str(error)))
-            elif error is not None and not isinstance(error, Cancelled):
-                self._bridge.post(Crashed(title, "".join(traceback.format_exception(error))))
-            elif error is None and not future.cancelled() and future.result() is not None:
-                self._bridge.post(future.result())
-
-        job = self._worker.submit(title, work, on_progress=tell)
-        job.future.add_done_callback(settle)
-        return job
+        self._aside.close()

@@ -21,7 +21,7 @@ class MapStudio(QObject):
 
     def __init__(self, bridge: Bridge, panel: MapPanel, status: StatusBar, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._panel, self._status, self.bridge = panel, status, MapBridge(bridge)
+        self._panel, self.bridge = panel, MapBridge(bridge)
         self._turns = count(1)
         self._turn = 0
         self._found = False
@@ -82,13 +82,10 @@ class MapStudio(QObject):
             self._panel.show_progress(job)
 
     def _rested(self, rested: MapRested) -> None:
-        if rested.turn != self._turn:
-            return
-        if rested.line:
-            self._status.say(rested.line, kind="error")
-        self._job = None
-        self._panel.show_progress(None)
-        self.changed.emit()
+        if rested.turn == self._turn:
+            self._job = None
+            self._panel.show_progress(None)
+            self.changed.emit()
 
     # The prompt's key
 

@@ -35,10 +35,9 @@ class KeyPlaced:
 
 @dataclass(frozen=True, slots=True)
 class MapRested:
-    """The making of a map is over, whichever way; line: why it failed, "" where it did not."""
+    """The making of a map is over, whichever way."""
 
     turn: int
-    line: str = ""
 
 
 MapMessage = MapFound | KeyRead | KeyPlaced | MapRested

@@ -1,9 +1,10 @@
-"""Pictures of views as files."""
+"""Pictures of views as files: drawn on the interface thread, written on any."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QRect
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import QBuffer, QByteArray, QPoint, QRect
+from PySide6.QtGui import QColor, QImage, QPainter, QPalette
 from PySide6.QtWidgets import QWidget
 
 from memstudio.errors import UserError
@@ -16,28 +17,63 @@ def save_widget(widget: QWidget, file: Path) -> None:
     Raises:
         UserError: another kind of file, or it cannot be written there.
     """
-    kind = file.suffix.lower()
+    drawn(widget, file)()
+
+
+def drawn(widget: QWidget, file: Path) -> Callable[[], None]:
+    """Draw a widget now; what is given back writes it, on any thread, and raises UserError where that cannot be.
+
+    Raises:
+        UserError: the name is of another kind of file than PNG and SVG.
+    """
     for plot in (widget, *widget.findChildren(MapPlot)):
         if isinstance(plot, MapPlot):
             plot.finish()
+    kind = file.suffix.lower()
     if kind == ".png":
-        image = QImage(widget.size() * widget.devicePixelRatioF(), QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(widget.devicePixelRatioF())
-        widget.render(image)
-        done = image.save(str(file))
-    elif kind == ".svg":
-        from PySide6.QtSvg import QSvgGenerator  # no window needs it before its first paint
+        image = _as_pixels(widget)
+        return lambda: _check(image.save(str(file)), file)
+    if kind == ".svg":
+        text = _as_svg(widget)
+        return lambda: _write(text, file)
+    raise UserError(f"{file}: name a file that ends in .png or .svg")
 
-        picture = QSvgGenerator()
-        picture.setFileName(str(file))
-        picture.setSize(widget.size())
-        picture.setViewBox(QRect(0, 0, widget.width(), widget.height()))
-        painter = QPainter()
-        done = painter.begin(picture)
-        if done:
-            widget.render(painter, QPoint())
-            painter.end()
-    else:
-        raise UserError(f"{file}: name a file that ends in .png or .svg")
+
+def _ground(widget: QWidget) -> QColor:
+    return widget.palette().color(QPalette.ColorRole.Window)
+
+
+def _as_pixels(widget: QWidget) -> QImage:
+    image = QImage(widget.size() * widget.devicePixelRatioF(), QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(widget.devicePixelRatioF())
+    image.fill(_ground(widget))
+    widget.render(image)
+    return image
+
+
+def _as_svg(widget: QWidget) -> bytes:
+    from PySide6.QtSvg import QSvgGenerator  # no window needs it before its first paint
+
+    held = QByteArray()
+    device = QBuffer(held)
+    picture = QSvgGenerator()
+    picture.setOutputDevice(device)
+    picture.setSize(widget.size())
+    picture.setViewBox(QRect(0, 0, widget.width(), widget.height()))
+    painter = QPainter(picture)
+    painter.fillRect(widget.rect(), _ground(widget))
+    widget.render(painter, QPoint())
+    painter.end()
+    return bytes(held.data())
+
+
+def _write(text: bytes, file: Path) -> None:
+    try:
+        file.write_bytes(text)
+    except OSError:
+        _check(False, file)
+
+
+def _check(done: bool, file: Path) -> None:
     if not done:
         raise UserError(f"{file}: the picture cannot be written there; name a file in a folder that exists")

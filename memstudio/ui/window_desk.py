@@ -24,11 +24,13 @@ from memstudio.ui.panels.scan_panel import ScanPanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.revision_studio import RevisionStudio
 from memstudio.ui.revision_views import HistoryVerb
+from memstudio.ui.save_studio import SaveStudio
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Wish
 from memstudio.ui.studio import Panels, Studio
 from memstudio.ui.theme import Theme, ThemeChoice
 from memstudio.ui.token_studio import TokenStudio
+from memstudio.ui.view_studio import ViewStudio
 
 FACT_FILES = "Facts (*.jsonl *.json *.csv *.tsv);;All files (*)"
 
@@ -47,6 +49,8 @@ class WindowDesk(QMainWindow):
     scans: ScanStudio
     maps: MapStudio
     tokens: TokenStudio
+    saves: SaveStudio
+    views: ViewStudio
     scan: ScanPanel
     measuring: Measuring
     actions_: ActionSet
@@ -88,6 +92,16 @@ class WindowDesk(QMainWindow):
     def save_picture(self) -> None:
         title = "Save a picture of the window"
         choose_new(self, title, "memstudio.png", self._save_picture_to, kinds="PNG (*.png)", suffix="png")
+
+    def save_view(self) -> None:
+        self.saves.save_view()
+
+    def save_table(self) -> None:
+        front = self.saves.front
+        if front in (self.docks["bank"], self.docks["table"]):
+            self.views.save_table()
+        else:
+            self.saves.save_table()
 
     def _save_picture_to(self, file: str) -> None:
         try:

@@ -1,8 +1,5 @@
 """The table of clusters as it stands, frozen, and written as CSV: on any thread, a few thousand rows at a time."""
 
-import csv
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memstudio.errors import UserError
+from memstudio.ui.models.csv_file import write_csv
 
 CHUNK = 4096
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,47 +37,24 @@ class Sheet:
 def write_sheet(sheet: Sheet, file: Path, labels: Sequence[Sequence[str]] = ()) -> int:
     """Write a CSV file (UTF-8, a header line with units) and give the number of rows; an older file is replaced when all is written.
 
-    labels: all labels a level, coarsest first, where they are known; otherwise the file has only those that the table has read. A label
-    that a spreadsheet would take for a formula has an apostrophe before it.
+    labels: all labels a level, coarsest first, where they are known; otherwise the file has only those that the table has read.
 
     Raises:
         UserError: the file cannot be written.
     """
-    try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-    except OSError as error:
-        raise UserError(_refusal(file, error)) from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(["cluster", "label", *(field.title for field in sheet.fields)])
-            for start in range(0, sheet.rows, CHUNK):
-                writer.writerows(_lines(sheet, slice(start, start + CHUNK), labels))
-        Path(name).chmod(0o644)
-        Path(name).replace(file)
-    except OSError as error:
-        raise UserError(_refusal(file, error)) from None
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return sheet.rows
+    header = ["cluster", "label", *(field.title for field in sheet.fields)]
+    parts = (slice(start, start + CHUNK) for start in range(0, sheet.rows, CHUNK))
+    return write_csv(file, header, (line for part in parts for line in _lines(sheet, part, labels)))
 
 
 def _lines(sheet: Sheet, part: slice, labels: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
     ids = list(zip(sheet.level[part].tolist(), sheet.index[part].tolist(), strict=True))
     named = [labels[level - 1][index] for level, index in ids] if labels else sheet.labels[part].tolist()
     columns = [_texts(field.values[part]) for field in sheet.fields]
-    return zip([f"{level}/{index}" for level, index in ids], map(_plain, named), *columns, strict=True)
+    return zip([f"{level}/{index}" for level, index in ids], named, *columns, strict=True)
 
 
 def _texts(values: NDArray[np.int64] | NDArray[np.float32] | NDArray[np.object_]) -> list[str]:
     if values.dtype.kind != "f":
         return [str(value) for value in values.tolist()]
     return ["" if text == "nan" else text for text in values.astype(str).tolist()]  # the shortest text that reads back as the same float32
-
-
-def _plain(label: str) -> str:
-    return f"'{label}" if label.startswith(_FORMULA) else label
-
-
-def _refusal(file: Path, error: OSError) -> str:
-    return f"{file}: cannot be written ({error.strerror or error}): choose another place"

@@ -6,6 +6,7 @@ from enum import IntEnum
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QSortFilterProxyModel, Qt
 
 from memstudio.ui.fact_views import FactRow
+from memstudio.ui.models.roles import ExactRole
 from memstudio.ui.texts import plain_tip
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -75,6 +76,8 @@ class FactsModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(Column)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if role == ExactRole and section == Column.STATE:
+            return "State"
         return HEADERS[section] if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole else None
 
     def data(self, index: AnyIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -85,6 +88,8 @@ class FactsModel(QAbstractTableModel):
             return row
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(row, Column(index.column()))
+        if role == ExactRole and index.column() == Column.STATE:
+            return row.state + (" changed" if row.changed else "")
         if role == SortRole:
             return row.state + (" changed" if row.changed else "") if index.column() == Column.STATE else _text(row, Column(index.column()))
         if role == Qt.ItemDataRole.ToolTipRole:

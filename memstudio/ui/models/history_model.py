@@ -1,12 +1,14 @@
 """The study's revisions as a Qt table, newest first, with the rails of their graph and their names."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import IntEnum
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from memstudio.history.values import Revision
 from memstudio.ui.models.revision_graph import Rail, rails
+from memstudio.ui.models.roles import ExactRole
 from memstudio.ui.texts import plain_tip, when
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -92,6 +94,8 @@ class HistoryModel(QAbstractTableModel):
             return self._rails[index.row()]
         if role == NamesRole:
             return self._names.get(revision.id, ())
+        if role == ExactRole and index.column() == Column.TIME and revision.parent is not None:
+            return datetime.fromtimestamp(revision.time_s, UTC).isoformat(timespec="seconds")
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(revision, Column(index.column()))
         if role == Qt.ItemDataRole.ToolTipRole:

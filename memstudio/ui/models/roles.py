@@ -1,4 +1,4 @@
-"""What a tree or table of clusters says of a row beside its texts: its delegate paints by these."""
+"""What a tree or table says of a row beside its texts: delegates paint by these, and files are written by the last."""
 
 from PySide6.QtCore import Qt
 
@@ -20,3 +20,6 @@ PeakRole = Qt.ItemDataRole.UserRole + 7
 """The strongest measure beneath; None where none was measured."""
 InsideRole = Qt.ItemDataRole.UserRole + 8
 """How many clusters beneath are selected."""
+
+ExactRole = Qt.ItemDataRole.UserRole + 64
+"""What a cell stands for where its text is short for it: a number with all its digits, a title for a column that shows none."""

@@ -1,7 +1,6 @@
 """The whole bank at a glance: an icicle of the tree, what it is coloured by, what its widths mean, and where one has zoomed to."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,6 @@ from memstudio.ui.plots.icicle_layout import Direction, Layout, lay_out, path, r
 from memstudio.ui.plots.icicle_picture import SIGNS
 from memstudio.ui.plots.icicle_plot import HELP, IciclePlot
 from memstudio.ui.plots.marks import passed_masks, state_masks
-from memstudio.ui.saving import save_widget
 from memstudio.ui.selection import Chosen, choose, join
 from memstudio.ui.shades import Shades
 from memstudio.ui.snapshots import BankView, LevelView, NodeView
@@ -314,14 +312,6 @@ class IciclePanel(QWidget):
             if cluster not in self.plot.scene.chosen:
                 self._clicked(cluster, more=False)
             self.menu_wanted.emit(event.globalPos())
-
-    def save_to(self, file: Path) -> None:
-        """Write the icicle as it is shown, as PNG or SVG by the file's name.
-
-        Raises:
-            UserError: another kind of file, or it cannot be written there.
-        """
-        save_widget(self.plot, file)
 
     def _retone(self) -> None:
         self.plot.retone(self._theme.tone)

@@ -1,7 +1,6 @@
 """The clusters by meaning: a map of all centroids with the prompt's key and its route drawn in, made when it is asked for."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -19,7 +18,6 @@ from memstudio.ui.plots.map_cloud import Cloud, Mask, gather, towards
 from memstudio.ui.plots.map_paint import EDITED, PASSED, PLAIN, PRUNED
 from memstudio.ui.plots.map_plot import MapPlot, Tool
 from memstudio.ui.plots.marks import passed_masks, state_masks
-from memstudio.ui.saving import save_widget
 from memstudio.ui.selection import Chosen, choose, join, together
 from memstudio.ui.shades import Shades
 from memstudio.ui.snapshots import BankView, JobView, NodeView
@@ -298,14 +296,6 @@ class MapPanel(QWidget):
                 self._clicked(cluster, more=False)
         if self._map is not None and self._chosen.count:
             self.menu_wanted.emit(event.globalPos())
-
-    def save_to(self, file: Path) -> None:
-        """Write the map as it is shown, as PNG or SVG by the file's name.
-
-        Raises:
-            UserError: another kind of file, or it cannot be written there.
-        """
-        save_widget(self.plot, file)
 
     def _retone(self) -> None:
         self.plot.retone(self._theme.tone)

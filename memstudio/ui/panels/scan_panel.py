@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHeaderView, QLineEdit, QProgressBar, QPushButton,
 
 from memstudio.bank.values import ClusterId
 from memstudio.session.scanned import LIKELY, Scan
+from memstudio.ui.models.roles import ExactRole
 from memstudio.ui.panels.parts import EmptyState, label, pages, row, set_kind
 from memstudio.ui.snapshots import NodeView
 from memstudio.ui.texts import counted, plain_tip
@@ -95,6 +96,7 @@ class ScanPanel(QWidget):
         self.list.setHeaderLabels([name for name, _ in COLUMNS])
         for section, (_, tip) in enumerate(COLUMNS):
             self.list.headerItem().setToolTip(section, tip)
+        self.list.headerItem().setData(len(COLUMNS) - 1, ExactRole, "note")
         header = self.list.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
@@ -197,6 +199,8 @@ class ScanPanel(QWidget):
             item = QTreeWidgetItem([str(end), self._labels.get(end, "…"), probability(value), f"{value:.3f}", sign])
             item.setData(0, CLUSTER, end)
             item.setToolTip(1, plain_tip(item.text(1)))
+            item.setData(2, ExactRole, math.exp(value))
+            item.setData(3, ExactRole, value)
             for section in (2, 3):
                 item.setTextAlignment(section, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             if own:
