@@ -39,7 +39,7 @@ class TokenStudio(QObject):
             signal.connect(slot)
         for view in self.views:
             view.token_chosen.connect(lambda place, view=view: self.choose(view, place))
-            view.pointed.connect(lambda view=view: self._say(view))
+            view.pointed.connect(lambda view=view: self._pointed(view))
         self._measure()
 
     @property
@@ -58,8 +58,7 @@ class TokenStudio(QObject):
         if memory != "fetched" or not route:
             self._studio.panels.status.say(f"This run fetched no blocks, so nothing explains token {token.index}.", kind="notice")
             return
-        for each in self.views:
-            each.point(place if each is view else None)
+        view.point(place)
         self._at = view
         prefix = tuple(each.id for each in view.tokens[:place])
         self._job = self._bridge.errand(
@@ -127,8 +126,15 @@ class TokenStudio(QObject):
         self._one, place = trace, trace.token
         for view in self.views:
             view.choose(place if view is self._at else None)
-        if self._at is not None:
-            self._say(self._at)
+        self._say()
+
+    def _pointed(self, view: TokenView) -> None:
+        """There is one token cursor: in one answer or the other."""
+        if view.cursor_at is not None:
+            for other in self.views:
+                if other is not view:
+                    other.point(None)
+        self._say()
 
     def _measure(self, *_: object) -> None:
         """The tokens changed: one scale for both answers, and what they come to."""
@@ -137,13 +143,14 @@ class TokenStudio(QObject):
         for view in self.views:
             view.show_bound(bound)
         self._prompt.foot.show_bound(bound)
-        self._say(next((view for view in self.views if view.cursor_at is not None), self._prompt.now))
+        self._say()
 
-    def _say(self, view: TokenView) -> None:
+    def _say(self) -> None:
         """Of the token that is pointed at, else of the whole answer."""
-        at = view.cursor_at
+        now = self._prompt.now
+        view, at = next(((view, view.cursor_at) for view in self.views if view.cursor_at is not None), (now, None))
         if at is None:
-            self._prompt.foot.say(summary(self._prompt.now.tokens, self._prompt.now.memory))
+            self._prompt.foot.say(summary(now.tokens, now.memory))
             return
         token, one = view.tokens[at], self._one if view.chosen == at else None
         moved = one is not None and one.revision != token.revision

@@ -132,6 +132,10 @@ def test_the_earlier_answer_s_tokens_are_explained_on_its_own_route_and_a_new_ru
     assert opened.studio.trace is not None
     assert opened.studio.trace.route.clusters == first.route.clusters
     assert (earlier.chosen, opened.panels.prompt.now.chosen) == (1, None)
+    assert "token 1 “" in opened.panels.prompt.foot.caption.text()
+    QTest.keyClick(opened.panels.prompt.now, Qt.Key.Key_Right)
+    assert (earlier.cursor_at, opened.panels.prompt.now.cursor_at) == (None, 0)
+    assert "token 0 “" in opened.panels.prompt.foot.caption.text()
     settle(opened.run_prompt)
     assert opened.studio.trace.token is None
     assert earlier.chosen is None

@@ -6,12 +6,12 @@ from html import escape
 
 from memstudio.anchor.values import Token
 from memstudio.bank.values import Memory
+from memstudio.ui.panels.token_strip import NOTHING
 from memstudio.ui.texts import signed, visible
 
 ALTERNATIVES = 5
 UNMEASURED = "not measured"
 _NAMES: dict[Memory, str] = {"fetched": "Fetched", "generic": "Generic", "none": "None"}
-_NOTHING = 0.005
 _SPELLED = 13.8
 """Nats up to which a factor is written out (a million)."""
 
@@ -21,7 +21,7 @@ def factor_words(gain: float) -> str:
     size = abs(gain)
     if not math.isfinite(gain):
         return UNMEASURED
-    if size < _NOTHING:
+    if size < NOTHING:
         return "no likelier and no less likely"
     factor = math.exp(size) if size <= _SPELLED else 0.0
     times = f"e^{size:.1f}" if not factor else f"{factor:,.0f}" if factor >= 10 else f"{factor:.2f}"

@@ -15,6 +15,8 @@ from memstudio.ui.theme import Tone
 
 BOUNDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Nats at the ends of the scale: the smallest that holds every token."""
+NOTHING = 0.005
+"""Nats below which the memory is said to have done nothing."""
 BAR, GAP = 6.0, 2.0
 """Pixels: the longest bar to either side of its line, and the room above it."""
 _SHARE = {True: 0.45, False: 0.62}
@@ -41,11 +43,11 @@ def share_of(token: Token, bound: float) -> float | None:
 
 
 def paint_ground(painter: QPainter, boxes: Sequence[tuple[Token, QRectF]], bound: float, colours: Colours) -> None:
-    """Shade what stands behind the text of each measured token."""
+    """Shade what stands behind the text of each token that the memory did something to."""
     painter.setPen(Qt.PenStyle.NoPen)
     for token, box in boxes:
         share = share_of(token, bound)
-        if share is not None:
+        if share is not None and abs(share) * bound >= NOTHING:
             painter.setBrush(QColor(*(int(part) for part in colours[round(127.5 + 127.5 * share)])))
             painter.drawRoundedRect(box.adjusted(-1.0, 0.0, 1.0, 0.0), 2.0, 2.0)
 

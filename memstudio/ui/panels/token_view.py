@@ -113,11 +113,12 @@ class TokenView(AnswerView):
     def _paint_frames(self) -> None:
         painter = QPainter(self.viewport())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for place, style in ((self.cursor_at, Qt.PenStyle.DotLine), (self.chosen, Qt.PenStyle.SolidLine)):
+        pointed = self.cursor_at if self.cursor_at != self.chosen else None
+        for place, style in ((pointed, Qt.PenStyle.DotLine), (self.chosen, Qt.PenStyle.SolidLine)):
             box = self.box(place) if place is not None and place < len(self.tokens) else None
             if box is not None:
                 painter.setPen(QPen(QColor(self._theme.tone.accent), 1.8, style))
-                painter.drawRoundedRect(box.adjusted(-2.5, -1.5, 2.5, 1.5), 3, 3)
+                painter.drawRoundedRect(box.adjusted(-1.5, -1.5, 0.5, 1.5), 3, 3)
         painter.end()
 
     def tip(self, token: Token) -> str:

@@ -66,6 +66,15 @@ def test_a_bar_goes_up_where_the_memory_helped_and_down_where_it_hurt(view: Toke
     assert hatched & {QColor(view._theme.tone.unmeasured).name()}
 
 
+def test_what_the_memory_did_nothing_to_is_not_shaded(view: TokenView) -> None:
+    def ground(place: int) -> QColor:
+        box = view.box(place)
+        assert box is not None
+        return view.viewport().grab().toImage().pixelColor(QPoint(round(box.left()), round(box.top() + 2)))
+
+    assert ground(2) == ground(4) != ground(0) != ground(1)
+
+
 @pytest.mark.parametrize("choice", ["light", "dark"])
 def test_text_can_be_read_on_every_shade(theme: Theme, choice: ThemeChoice) -> None:
     theme.choose(choice)
