@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from memstudio.session.arm_wish import FEWEST, GENERIC, MOST, NO_MEMORY, SHIPPED, THIS, ArmWish
@@ -20,6 +21,8 @@ TIPS = {
     GENERIC: "The generic block of every level, whatever the prompt",
     NO_MEMORY: "The anchor alone",
 }
+MENU_TIP = "\nIts menu puts it first, as the one that the others are compared with"
+FIRST = "Put first: the others are compared with it"
 REVISIONS = 25
 LONGEST = 48
 
@@ -67,6 +70,10 @@ class ArmBar(QWidget):
             self._wanted = [*[each for each in self._offered if each in self._wanted][: MOST - 1], wish]
         self._rebuild()
 
+    def put_first(self, wish: ArmWish) -> None:
+        """Have an arm be A, which the others are compared with."""
+        self.choose([wish, *(each for each in self.wishes if each != wish)])
+
     def show_bank(self, *, generic: bool) -> None:
         """Another bank: the arms of the beginning."""
         self._generic = generic
@@ -93,8 +100,12 @@ class ArmBar(QWidget):
             chip.setProperty("kind", "chip")
             chip.setCheckable(True)
             chip.setChecked(wish in self.wishes)
-            chip.setToolTip(plain_tip(TIPS.get(wish, f"{_capital(wish.title)}; press to take it away")))
+            chip.setToolTip(plain_tip(TIPS.get(wish, f"{_capital(wish.title)}; press to take it away") + MENU_TIP))
             chip.clicked.connect(lambda _=False, wish=wish: self._pressed(wish))
+            chip.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+            first = QAction(FIRST, chip)
+            first.triggered.connect(lambda _=False, wish=wish: self.put_first(wish))
+            chip.addAction(first)
             self.chips[wish] = chip
             self._flow.addWidget(chip)
         add = QPushButton("Add ▾")

@@ -18,7 +18,7 @@ from memstudio.ui.scales import STEPS, contrast, diverging
 from memstudio.ui.theme import Theme
 
 ROW_HEIGHT = 20
-LEAST_WIDTH = 50
+LEAST_WIDTH, MOST_WIDTH, PADDING = 50, 160, 14
 
 
 class ArmsTable(QTableView):
@@ -41,14 +41,14 @@ class ArmsTable(QTableView):
         self.setTabKeyNavigation(False)
         across, down = self.horizontalHeader(), self.verticalHeader()
         across.setMinimumSectionSize(LEAST_WIDTH)
-        across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        across.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # Qt would measure every cell again for each token that comes
+        model.columnsInserted.connect(self._widen)
         across.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         down.setDefaultSectionSize(ROW_HEIGHT)
         down.setStyleSheet("QHeaderView::section { padding: 0 4px; }")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        for signal in (model.modelReset, model.columnsInserted):
-            signal.connect(self._fit)
+        model.modelReset.connect(self._fit)
         self._fit()
         self.selectionModel().currentColumnChanged.connect(self._reached)
         theme.changed.connect(self.viewport().update)
@@ -59,6 +59,13 @@ class ArmsTable(QTableView):
         if index.isValid():
             flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Columns
             self.selectionModel().setCurrentIndex(index, flags)
+
+    def _widen(self, _: QModelIndex, first: int, last: int) -> None:
+        """Give new tokens the room that they need."""
+        header, metrics = self.horizontalHeader(), self.fontMetrics()
+        for at in range(first, last + 1):
+            text = str(self.model().headerData(at, Qt.Orientation.Horizontal))
+            header.resizeSection(at, min(MOST_WIDTH, max(LEAST_WIDTH, metrics.horizontalAdvance(text) + PADDING)))
 
     def _fit(self) -> None:
         """As high as its rows need, and no higher."""

@@ -14,6 +14,7 @@ from memstudio.events import Hidden
 from memstudio.session.arm_wish import GENERIC, NO_MEMORY, SHIPPED, THIS, ArmWish
 from memstudio.session.arms import Standing, Weighed
 from memstudio.ui.arms_views import ArmsAsk, ArmsEnded, ArmsSaid, ArmsStand, ArmsWeighed
+from memstudio.ui.models.arms_model import AnyIndex, ArmsModel
 from memstudio.ui.panels.arms_panel import ArmsPanel
 from memstudio.ui.scales import contrast
 from memstudio.ui.selection import choose
@@ -130,6 +131,12 @@ def test_revisions_a_route_and_blocks_to_leave_out_are_added_from_the_menu(panel
     panel.bar.more.aboutToShow.emit()
     {action.text(): action for action in panel.bar.more.actions()}["This revision without the 2 selected blocks"].trigger()
     assert panel.bar.wishes[-1] == ArmWish(without=(ClusterId(1, 2), ClusterId(2, 4)))
+
+
+def test_an_arm_is_put_first_from_its_chip_s_menu(panel: ArmsPanel) -> None:
+    panel.bar.chips[NO_MEMORY].actions()[0].trigger()
+    assert panel.bar.wishes == (NO_MEMORY, THIS, SHIPPED)
+    assert next(iter(panel.bar.chips)) == NO_MEMORY
 
 
 def test_without_a_selection_the_menu_says_what_to_do(panel: ArmsPanel) -> None:
@@ -251,6 +258,28 @@ def test_five_columns_scroll_sideways_and_together(panel: ArmsPanel, qtbot: QtBo
     bars[0].setValue(0)
     bars[2].setValue(40)
     assert [bar.value() for bar in bars] == [40] * 5
+
+
+def test_a_token_that_comes_late_costs_no_more_than_an_early_one(qtbot: QtBot, theme: Theme, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    data = ArmsModel.data
+
+    def counted(self: ArmsModel, index: AnyIndex, role: int = 0) -> object:
+        asked.append(role)
+        return data(self, index, role)
+
+    monkeypatch.setattr(ArmsModel, "data", counted)
+    panel = ArmsPanel(theme)
+    qtbot.addWidget(panel)
+    panel.show_bank(generic=True)
+    panel.follow("The number of gold is")
+    begin(panel, THIS, SHIPPED)
+    for token in tokens(*[" word"] * 300):
+        say(panel, 0, token)
+    asked.clear()
+    say(panel, 1, tokens(" word")[0])
+    say(panel, 0, tokens(" late")[0])
+    assert len(asked) < 100
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])
