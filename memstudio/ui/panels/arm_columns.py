@@ -128,6 +128,7 @@ class ArmColumns(QScrollArea):
         """Frame where an arm parts from A, in both, and say it."""
         at = model.parts_at(arm)
         column = self.columns[arm]
+        column.line.more = f"A says {_piece(model, 0, at)} there" if arm and at is not None else ""
         column.line.say(_line(model, arm, at))
         if arm and at is not None:
             column.view.mark_difference(at)
@@ -164,7 +165,7 @@ def _line(model: ArmsModel, arm: int, at: int | None) -> str:
         return counted(len(model.answers[0]), "token")
     if at is None:
         return "The same answer as A" if model.ended else "No difference so far" if model.answers[arm] else ""
-    return f"Parts at token {at}: {_piece(model, 0, at)} → {_piece(model, arm, at)}"
+    return f"Parts at token {at}: {_piece(model, arm, at)}"
 
 
 def _piece(model: ArmsModel, arm: int, at: int) -> str:

@@ -167,7 +167,8 @@ def test_tokens_stream_to_their_columns_and_the_parting_is_marked_in_both(panel:
             say(panel, arm, token)
     views = [column.view for column in panel.columns.columns]
     assert [view.difference for view in views] == [0, 1, 0]
-    assert lines(panel)[1:] == ["Parts at token 1: “is” → “was”", "Parts at token 0: “it” → “we”"]
+    assert lines(panel)[1:] == ["Parts at token 1: “was”", "Parts at token 0: “we”"]
+    assert "A says “is” there" in panel.columns.columns[1].line.toolTip()
     panel.show_weighed(ArmsWeighed(1, Weighed(0, (" it", " is", " a"), np.zeros((3, 3), np.float32))))
     panel.show_ended(ArmsEnded(1))
     assert not panel.running
@@ -183,7 +184,7 @@ def test_an_answer_that_ends_where_the_other_goes_on_parts_there_once_all_have_e
     say(panel, 1, tokens(" it")[0])
     assert lines(panel)[1] == "No difference so far"
     panel.show_ended(ArmsEnded(1))
-    assert lines(panel)[1] == "Parts at token 1: “is” → the end"
+    assert lines(panel)[1] == "Parts at token 1: the end"
     assert panel.columns.columns[0].view.difference == 1
 
 
