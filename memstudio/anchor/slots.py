@@ -29,6 +29,11 @@ class Slots:
         """Bytes of the storage, filled or not."""
         return sum(row.numel() * row.element_size() for row in self._rows)
 
+    def level_bytes(self, level: int) -> int:
+        """Bytes of one level's slot."""
+        row = self._rows[level - 1]
+        return row.numel() * row.element_size()
+
     def fill(self, level: int, row: Tensor | None, scale: float = 1.0, identity: Hashable | None = None) -> None:
         """Overwrite the slot of `level` with a block's row [n] of any float dtype; None empties it.
 

@@ -171,8 +171,12 @@ class Running:
         """
         self.__dict__["anchor"] = other.anchor
 
+    def arms(self) -> dict[str, Arm]:
+        """The arms that are there, by what each is for; loads none."""
+        names = {"answers": "arm", "previews": "spare", "beside runs": "beside"}
+        return {name: self.__dict__[kept] for name, kept in names.items() if kept in self.__dict__}
+
     def detach(self) -> None:
         """Take the arms off the anchor."""
-        for name in ("arm", "spare", "beside"):
-            if name in self.__dict__:
-                self.__dict__[name].attached.detach()
+        for arm in self.arms().values():
+            arm.attached.detach()

@@ -12,7 +12,7 @@ import numpy as np
 from memstudio.anchor.values import Sampling
 from memstudio.bank.values import ClusterId
 from memstudio.ui.snapshots import Ask, BankView, BlockNeurons, CardView, LevelView, NodeView, Opened, StudyView, Wish
-from memstudio.ui.texts import count_text, size_text
+from memstudio.ui.texts import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -182,5 +182,4 @@ def neurons_of(session: Session, cluster: ClusterId) -> BlockNeurons:
 def model_line(session: Session) -> str:
     """Device and size of the model, for the status bar."""
     anchor = session.running.anchor
-    fetched = sum(session.bank.manifest.row_bytes(level) for level in range(1, session.bank.tree.depth + 1))
-    return f"{anchor.device} · {count_text(anchor.parameters)} parameters · {size_text(fetched)} fetched a route"
+    return f"{anchor.device} · {count_text(anchor.parameters)} parameters"

@@ -32,6 +32,7 @@ from memstudio.ui.panels.palette import Palette
 from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.scan_panel import ScanPanel
+from memstudio.ui.panels.start_page import StartPage
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.panels.tree_panel import TreePanel
@@ -40,11 +41,13 @@ from memstudio.ui.revision_studio import RevisionStudio
 from memstudio.ui.save_studio import SaveStudio
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Crashed, Opened, Wish
+from memstudio.ui.start_studio import StartStudio
 from memstudio.ui.studio import Panels, Studio
 from memstudio.ui.texts import on_button
 from memstudio.ui.theme import Theme
 from memstudio.ui.token_studio import TokenStudio
 from memstudio.ui.view_studio import ViewStudio
+from memstudio.ui.vitals_bridge import VitalsBridge
 from memstudio.ui.window_desk import WindowDesk
 
 START_SIZE = QSize(1366, 768)
@@ -80,6 +83,9 @@ class MainWindow(WindowDesk):
         self.maps = MapStudio(bridge, self.panels.map, self.panels.status, self)
         self.tokens = TokenStudio(self.studio, self.theme, self)
         self.views = ViewStudio(self.studio, self)
+        self.starts = StartStudio(self.studio, self.start, self)
+        self.vitals = VitalsBridge(bridge)
+        self.vitals.measured.connect(self.panels.status.show_vitals)
         self.measuring = Measuring(bridge, self)
         self.measuring.on = preferences.measure_edits
         self.actions_ = ActionSet(self, self)
@@ -121,7 +127,7 @@ class MainWindow(WindowDesk):
             status=StatusBar(),
         )
         self.compare, self.abreast, self.scan = ComparePanel(theme), ArmsPanel(theme), ScanPanel(theme)
-        self.log, self.jobs = LogPanel(), JobsPanel()
+        self.log, self.jobs, self.start = LogPanel(), JobsPanel(), StartPage()
         self.setStatusBar(self.panels.status)
 
     def _build_menus(self) -> None:
@@ -154,7 +160,7 @@ class MainWindow(WindowDesk):
                 ("pair", "A/B/C", self.abreast),
             ),
         )
-        self.setCentralWidget(panels.prompt)
+        self.setCentralWidget(self.starts.centre)
         self.panels_menu = panels_menu(self, self.docks)
         view = self.actions_.menus["View"]
         first = view.actions()[0]
@@ -167,6 +173,14 @@ class MainWindow(WindowDesk):
         panels.facts.windowTitleChanged.connect(self.docks["facts"].setWindowTitle)
         studio.opened.connect(self._opened)
         studio.crashed.connect(self._crashed)
+        start = self.start
+        start.choose_wanted.connect(self.choose_bank)
+        start.path_wanted.connect(self.open_path)
+        start.demo_wanted.connect(self.open_demo)
+        start.build_wanted.connect(self.build_bank)
+        self.starts.open_wanted.connect(self.open_wish)
+        self.starts.scan_wanted.connect(self.scan_fact)
+        start.show_recent(self._preferences.recent)
         studio.bridge.job.connect(self.jobs.show_job)
         self.jobs.cancel_wanted.connect(panels.status.cancel_wanted)
         panels.status.jobs_wanted.connect(lambda: show_dock(self.docks["jobs"]))
@@ -281,6 +295,7 @@ class MainWindow(WindowDesk):
             self._preferences.keep_layout(kept_layout(self, self.docks))
             self.hide()
             self.builds.close()
+            self.vitals.close()
             self.maps.close()
             self.saves.close()
             self.studio.bridge.close()

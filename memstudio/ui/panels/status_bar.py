@@ -1,11 +1,12 @@
-"""The status bar: what just happened (with Undo where that makes sense), long work with its progress and cancel, the model."""
+"""The status bar: what just happened (with Undo where that makes sense), long work with progress and cancel, what the process takes."""
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QProgressBar, QPushButton, QStatusBar, QWidget
 
 from memstudio.ui.panels.parts import label, row, set_kind
 from memstudio.ui.snapshots import JobView
-from memstudio.ui.texts import on_button, plain_tip
+from memstudio.ui.texts import counted, on_button, plain_tip, size_text
+from memstudio.ui.vitals import Vitals
 
 PATIENCE_MS = 400
 
@@ -43,14 +44,19 @@ class StatusBar(QStatusBar):
         self.job_box = QWidget()
         self.job_box.setLayout(row(self.job_text, self._progress, self.cancel))
         self.job_box.hide()
-        self.speed, self.model = label("", "dim"), label("", "dim")
+        self.speed = label("", "dim", tip="Tokens of the last answer by the seconds that the model worked on it")
+        self.resident, self.memory, self.model = label("", "dim"), label("", "dim"), label("", "dim")
+        self.model.setToolTip("The device that the model runs on, and the anchor's size")
+        for shown, name in ((self.resident, "Resident blocks"), (self.memory, "Memory"), (self.model, "Model")):
+            shown.setContentsMargins(8, 0, 0, 0)
+            shown.setAccessibleName(name)
         self.model.setContentsMargins(8, 0, 8, 0)
         left = QWidget()
         inside = row(self.line, self.undo, 1)
         inside.setContentsMargins(8, 0, 0, 0)
         left.setLayout(inside)
         self.addWidget(left, 1)
-        for widget in (self.job_box, self.speed, self.model):
+        for widget in (self.job_box, self.speed, self.resident, self.memory, self.model):
             self.addPermanentWidget(widget)
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
@@ -64,6 +70,20 @@ class StatusBar(QStatusBar):
         set_kind(self.line, kind)
         self.undo.setVisible(undo)
         self.said.emit(line, kind)
+
+    def show_vitals(self, vitals: Vitals) -> None:
+        """What the process takes now, each figure with how it is measured."""
+        parts = [] if vitals.memory_bytes is None else [size_text(vitals.memory_bytes) + (" at most" if vitals.peak else "")]
+        how = ["The whole process, " + ("the most so far, as the system counts it" if vitals.peak else "as the system counts it now (RSS)")]
+        if vitals.card_bytes is not None:
+            parts.append(f"{size_text(vitals.card_bytes)} on the card")
+            how.append("On the card: what torch has allocated there now")
+        self.memory.setText(" + ".join(parts))
+        self.memory.setToolTip(plain_tip("\n".join(how)))
+        blocks, size = sum(len(arm.blocks) for arm in vitals.resident), sum(arm.bytes for arm in vitals.resident)
+        self.resident.setText(f"{counted(blocks, 'block')} resident · {size_text(size)}" if vitals.resident else "")
+        arms = [f"{arm.arm}: {', '.join(arm.blocks) or 'none'} ({size_text(arm.bytes)})" for arm in vitals.resident]
+        self.resident.setToolTip(plain_tip("\n".join(["Blocks that lie in the model's slots now, for", *arms])))
 
     def show_job(self, job: JobView) -> None:
         """A job began, went on or ended. It is shown once it has lasted a moment."""
