@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from memstudio.ui.panels.parts import label
 from memstudio.ui.texts import on_button, plain_tip
@@ -23,7 +23,7 @@ TRIALS: tuple[tuple[Trial, str, str], ...] = (
 RECENT_SHOWN = 5
 
 
-class StartPage(QScrollArea):
+class StartPage(QWidget):
     """Emits what is wanted: a trial on the demo, a bank to be chosen, a path, the demo itself, a build."""
 
     trial_wanted = Signal(str)
@@ -34,11 +34,6 @@ class StartPage(QScrollArea):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setProperty("kind", "card")
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setAccessibleName("Start")
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.trials: dict[str, QPushButton] = {}
         self.recent: list[QPushButton] = []
         left, right = self._trials(), self._openings()
@@ -49,7 +44,14 @@ class StartPage(QScrollArea):
         columns.setSpacing(32)
         columns.addLayout(left, 3)
         columns.addLayout(right, 2)
-        self.setWidget(body)
+        area = QScrollArea()
+        area.setProperty("kind", "card")
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its buttons scroll into view
+        area.setWidget(body)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 8, 8, 6)
+        column.addWidget(area)
 
     def show_recent(self, paths: Sequence[str]) -> None:
         """Banks and studies that were opened before, newest first."""
