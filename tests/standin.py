@@ -21,6 +21,7 @@ def use_tiny_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.stack([key_of(text) for text in texts])
 
     monkeypatch.setattr(Running, "key_vectors", key_vectors)
+    monkeypatch.setattr(Running, "key_pieces", lambda _, text: len(text.split()) + 2)
 
 
 class WordEncoder:
@@ -43,3 +44,4 @@ def use_word_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (build, estimate):
         monkeypatch.setattr(module, "load_encoder", lambda _=None: WordEncoder())
     monkeypatch.setattr(Running, "key_vectors", lambda _, texts: WordEncoder().encode(texts))
+    monkeypatch.setattr(Running, "key_pieces", lambda _, text: len(text.split()) + 2)

@@ -6,7 +6,7 @@ weight files before anything is allocated.
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import cast
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from memstudio.anchor.device import choose_device
+from memstudio.anchor.turns import Turns, turns_of
 from memstudio.anchor.values import DeviceChoice
 from memstudio.bank.files import anchor_files, folder_digest, inside, read_header
 from memstudio.bank.strictjson import read_limited, strict_json
@@ -74,7 +76,8 @@ class Anchor:
         return folder_digest(self.folder)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a prompt: as the anchor reads plain text, or as a user's turn where it is a chat anchor.
+        """Token ids of a prompt: as the anchor reads plain text, or as a user's turn where it is a chat anchor; a conversation that is
+        written in its template already is read as it stands.
 
         Raises:
             UserError: an empty prompt, or a token that the anchor does not have.
@@ -84,7 +87,8 @@ class Anchor:
         if not text.strip():
             raise UserError("the prompt is empty: write some text")
         before, after = self.turn
-        ids = self.bare(before + text + after)
+        turns = self.turns
+        ids = self.bare(turns.whole(text) if turns is not None and turns.carried(text) else before + text + after)
         self.check(ids)
         return ids
 
@@ -103,6 +107,20 @@ class Anchor:
             raise UserError(f"{self.folder}: its chat template does not hold a user's text once: build with chat: false")
         before, after = whole.split(mark)
         return before, after
+
+    @cached_property
+    def turns(self) -> Turns | None:
+        """How a prompt that carries turns is told; None where there is no template, or one that takes single questions only."""
+        if not self.chat:
+            return None
+
+        def render(messages: Sequence[Mapping[str, str]]) -> str:
+            return str(self.tokenizer.apply_chat_template([dict(one) for one in messages], tokenize=False, add_generation_prompt=True))
+
+        try:
+            return turns_of(render)
+        except (TemplateError, ValueError, TypeError, KeyError):
+            return None
 
     @cached_property
     def turn_tokens(self) -> int:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from memstudio.anchor.values import Run, Token, Trace
     from memstudio.bank.values import ClusterId, Route
     from memstudio.session import Session
+    from memstudio.session.router import KeyRoute
 
 
 def info(
@@ -75,19 +76,16 @@ def route(
 ) -> None:
     """Which clusters a key chooses; reads no weights."""
     with reading(bank, study=study, encoder=encoder, hide=hide) as session:
-        found = session.route(key)
-        labels = [session.card(cluster).label for cluster in found.clusters]
-        states = [str(session.state(cluster)) for cluster in found.clusters]
+        found = session.router.route(key, session.hidden)
+        states = {each.cluster: str(session.state(each.cluster)) for fork in found.forks for each in fork.candidates}
     if json:
-        show.print_json({**_route_payload(found), "key": key, "labels": labels, "states": states})
-        return
-    rows = [
-        (cluster, label, distance, margin, ", ".join(map(str, others)), state)
-        for cluster, label, distance, margin, others, state in zip(
-            found.clusters, labels, found.distances, found.margins, found.runners_up, states, strict=True
+        labels = [each.label or str(each.cluster) for each in (fork.own for fork in found.forks)]
+        own = [states[cluster] for cluster in found.route.clusters]
+        show.print_json(
+            {**_route_payload(found.route), "key": key, "pieces": found.pieces, "read": found.read, "labels": labels, "states": own}
         )
-    ]
-    show.table(None, ("cluster", "label", "distance", "margin", "runners-up", "block"), rows, right=(2, 3))
+        return
+    _show_route(found, states)
 
 
 def run(
@@ -204,7 +202,32 @@ def _width(width: int | list[int]) -> str:
 
 
 def _route_payload(route: "Route") -> dict[str, Any]:
-    return {"route": route.clusters, "distances": route.distances, "runners_up": route.runners_up, "margins": route.margins}
+    return {
+        "route": route.clusters,
+        "distances": route.distances,
+        "runners_up": route.runners_up,
+        "margins": route.margins,
+        "thin": route.thin,
+    }
+
+
+def _show_route(found: "KeyRoute", states: "Mapping[ClusterId, str]") -> None:
+    """Level by level the chosen cluster and those that nearly were."""
+    if found.read < found.pieces:
+        show.note(f"the key is cut: the first {found.read:,} of {found.pieces:,} word pieces are read")
+    rows = []
+    for fork in found.forks:
+        own = fork.own
+        for each in fork.candidates:
+            sign = "▸" if each is own else ""
+            margin = fork.margin if each is own else each.distance - own.distance
+            figures = (f"{each.distance:.3f}", None if margin is None else f"{margin:+.3f}")
+            said = "▲ thin" if fork.thin and each is own else "hidden" if each.hidden else ""
+            block = states[each.cluster] if each.has_block else "none"
+            rows.append((sign, each.cluster, each.label, each.documents, *figures, said, block))
+    show.table(None, ("", "cluster", "label", "documents", "distance", "margin", "", "block"), rows, right=(3, 4, 5))
+    for words in filter(None, (found.thin_words, found.end_words)):
+        show.say(words)
 
 
 def _run_payload(run: "Run") -> dict[str, Any]:

@@ -42,7 +42,6 @@ class Generation:
         """
         self._session = session
         self._text = text
-        self._key = text if key is None else key
         self._asked_route = None if route is None else tuple(route)
         self._prefix = prefix
         self._memory = memory
@@ -52,6 +51,7 @@ class Generation:
         self._fresh = not prefix
         self._job = job or Job("run")
         self._prompt = session.running.encode(text)
+        self._key = session.running.key_of(text) if key is None else key
         self._route = choose(session, text, key, route, memory)
         self._wish = Wish(memory, self._route.clusters if self._route else ())
         self._stream = self._begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from memstudio.session.use import count_use
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
     from memstudio.history.store import Store
+    from memstudio.session.router import Router
     from memstudio.session.used import Counted
 
 Clusters = tuple[ClusterId, ...]
@@ -48,6 +50,13 @@ class Looking(Trying):
             UserError: an empty key, or no encoder on this machine.
         """
         return self.bank.tree.descend(self.running.key_vectors([key])[0], self.hidden)
+
+    @cached_property
+    def router(self) -> Router:
+        """Routes with their runners-up, from any thread."""
+        from memstudio.session.router import Router
+
+        return Router(self.bank, self.running)
 
     def routes(self, texts: Sequence[str]) -> list[Clusters]:
         """The clusters that each text fetches, nothing hidden; those of the bank's own prompts come with it, so that no encoder is needed.

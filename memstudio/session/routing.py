@@ -31,7 +31,7 @@ def fetched(session: Session, text: str, key: str | None, route: Sequence[Cluste
     named = session.running.runtime.pinned if route is None else route
     if named is not None:
         return explicit(session.bank.tree, named)
-    return session.route(text if key is None else key)
+    return session.route(session.running.key_of(text) if key is None else key)
 
 
 def explicit(tree: Tree, route: Sequence[ClusterId]) -> Route:

@@ -136,6 +136,17 @@ class Running:
         folder = find_encoder(retriever, self._encoder_folder)
         return Encoder(folder, max_tokens=retriever.max_tokens, pooling=retriever.pooling, dim=retriever.dim)
 
+    def key_of(self, prompt: str) -> str:
+        """The text that a prompt is routed by: itself, or what the user said last where it carries turns of the anchor's chat template.
+
+        What a chat template looks like takes the anchor, so where the bank is made for one it is loaded.
+
+        Raises:
+            UserError: no such device or no anchor.
+        """
+        turns = self.anchor.turns if self._bank.manifest.prompt == "chat" else None
+        return prompt if turns is None else turns.last(prompt)
+
     def key_vectors(self, texts: list[str]) -> NDArray[np.float32]:
         """The vectors [len(texts), dim] that the texts are routed by.
 
@@ -143,6 +154,14 @@ class Running:
             UserError: an empty text, or no encoder on this machine.
         """
         return self._encoder.encode(texts)
+
+    def key_pieces(self, text: str) -> int:
+        """How many word pieces a key has; those behind the first `max_tokens` of the bank's retriever are not read.
+
+        Raises:
+            UserError: no encoder on this machine.
+        """
+        return self._encoder.count(text)
 
     def fetch(self, wish: Wish, overlay: Overlay, blob: Blob) -> None:
         """Put what `wish` wants under `overlay` into the main arm's slots; a slot that holds it already is left alone."""

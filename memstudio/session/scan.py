@@ -37,7 +37,7 @@ def scan(
     """See `Session.scan`. told: hears of what was scanned so far a few times a second."""
     start = time.perf_counter()
     session.running.encode(text)
-    vector = session.running.key_vectors([text if key is None else key])[0]
+    vector = session.running.key_vectors([session.running.key_of(text) if key is None else key])[0]
     route = session.bank.tree.descend(vector, session.hidden)
     answer = _answer(session, text, route) if answer is None else answer
     ids, wanted = session.running.encode(text), session.running.anchor.continuation(text, answer)

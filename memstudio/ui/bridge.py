@@ -96,6 +96,7 @@ class Bridge(QObject):
         self._ask = 0
         self._numbers = count(1)
         self._jobs: dict[int, Job] = {}
+        self._attendants: list[Callable[[Session], None]] = []
         self._answering: Job | None = None
         self._background: Job | None = None
         self._carried: dict[type, Any] = {
@@ -132,6 +133,8 @@ class Bridge(QObject):
             self._let_go()
             self._session = session
             session.listen(self._hear, deeds=True)
+            for attendant in self._attendants:
+                attendant(session)
             facts = session.facts()
             self._expected = errands.expected_answers(facts)
             self.post(errands.opening_deed(session, wish))
@@ -282,6 +285,10 @@ class Bridge(QObject):
     def carry(self, kind: type, signal: Any) -> None:
         """Have messages of a kind emitted by `signal` (a bound Qt signal), whole."""
         self._carried[kind] = signal
+
+    def attend(self, attendant: Callable[["Session"], None]) -> None:
+        """Have every session that is opened shown to `attendant`, on the worker's thread, before `opened`."""
+        self._attendants.append(attendant)
 
     def errand(
         self,

@@ -31,6 +31,7 @@ from memstudio.ui.panels.map_panel import MapPanel
 from memstudio.ui.panels.palette import Palette
 from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
+from memstudio.ui.panels.route_panel import RoutePanel
 from memstudio.ui.panels.scan_panel import ScanPanel
 from memstudio.ui.panels.start_page import StartPage
 from memstudio.ui.panels.status_bar import StatusBar
@@ -38,6 +39,7 @@ from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.revision_studio import RevisionStudio
+from memstudio.ui.route_studio import RouteStudio
 from memstudio.ui.save_studio import SaveStudio
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Crashed, Opened, Wish
@@ -82,6 +84,7 @@ class MainWindow(WindowDesk):
         self.scans = ScanStudio(bridge, self.scan, self)
         self.maps = MapStudio(bridge, self.panels.map, self.panels.status, self)
         self.tokens = TokenStudio(self.studio, self.theme, self)
+        self.routes = RouteStudio(self.studio, self.route, self)
         self.views = ViewStudio(self.studio, self)
         self.starts = StartStudio(self.studio, self.start, self)
         self.vitals = VitalsBridge(bridge)
@@ -126,6 +129,7 @@ class MainWindow(WindowDesk):
             table=TablePanel(theme),
             status=StatusBar(),
         )
+        self.route = RoutePanel(theme)
         self.compare, self.abreast, self.scan = ComparePanel(theme), ArmsPanel(theme), ScanPanel(theme)
         self.log, self.jobs, self.start = LogPanel(), JobsPanel(), StartPage()
         self.setStatusBar(self.panels.status)
@@ -150,6 +154,7 @@ class MainWindow(WindowDesk):
                 ("jobs", "Jobs", self.jobs),
                 ("log", "Log", self.log),
                 ("block", "Block", panels.block),
+                ("route", "Route", self.route),
                 ("heat", "Heat map", panels.heat),
                 ("icicle", "Icicle", panels.icicle),
                 ("map", "Map", panels.map),
@@ -203,6 +208,7 @@ class MainWindow(WindowDesk):
         self.theme.changed.connect(self._retone)
         studio.overview.menu_wanted.connect(self._show_context)
         self.scan.menu_wanted.connect(self._show_context)
+        self.route.menu_wanted.connect(self._show_context)
         self.scan.scan_wanted.connect(self._scan)
         self.scan.selected.connect(studio.pick)
         self.scan.pin_wanted.connect(studio.run_on)
@@ -297,6 +303,7 @@ class MainWindow(WindowDesk):
             self.builds.close()
             self.vitals.close()
             self.maps.close()
+            self.routes.close()
             self.saves.close()
             self.studio.bridge.close()
         super().closeEvent(event)

@@ -20,10 +20,12 @@ from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
 from memstudio.ui.panels.log_panel import LogPanel
 from memstudio.ui.panels.palette import Entry, Palette
+from memstudio.ui.panels.route_panel import RoutePanel
 from memstudio.ui.panels.scan_panel import ScanPanel
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.revision_studio import RevisionStudio
 from memstudio.ui.revision_views import HistoryVerb
+from memstudio.ui.route_studio import RouteStudio
 from memstudio.ui.save_studio import SaveStudio
 from memstudio.ui.scan_studio import ScanStudio
 from memstudio.ui.snapshots import Wish
@@ -52,6 +54,8 @@ class WindowDesk(QMainWindow):
     saves: SaveStudio
     views: ViewStudio
     scan: ScanPanel
+    route: RoutePanel
+    routes: RouteStudio
     measuring: Measuring
     actions_: ActionSet
     palette_: Palette

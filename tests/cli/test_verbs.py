@@ -32,7 +32,24 @@ def test_route_says_clusters_distances_and_margins(shell: Shell, tiny_bank: Path
     assert len(said["distances"]) == len(said["runners_up"]) == len(said["margins"]) == 3
     hidden = shell("route", tiny_bank, PROMPT, "--hide", said["route"][0], "--json").json
     assert hidden["route"][0] == said["runners_up"][0][0]
-    assert said["route"][2] in shell("route", tiny_bank, PROMPT).out
+    assert [margin < 0.02 * distance for margin, distance in zip(said["margins"], said["distances"], strict=True)] == said["thin"]
+    people = shell("route", tiny_bank, PROMPT).out
+    assert [line.split()[1] for line in people.splitlines() if line.strip().startswith("▸")] == said["route"]
+    assert all(cluster in people for others in said["runners_up"] for cluster in others)
+
+
+def test_route_marks_thin_margins_hidden_clusters_and_a_route_that_ends(shell: Shell, tiny_bank: Path) -> None:
+    said = next(
+        each for each in (shell("route", tiny_bank, f"{PROMPT} {at}", "--json").json for at in range(100)) if sum(each["thin"]) == 1
+    )
+    level = said["thin"].index(True) + 1
+    people = shell("route", tiny_bank, said["key"]).out
+    assert f"▲ Thin margin at level {level}: another wording may go elsewhere." in people
+    assert [line.split()[1] for line in people.splitlines() if "▲ thin" in line] == [said["route"][level - 1]]
+    first = said["route"][0]
+    assert any("hidden" in line and first in line for line in shell("route", tiny_bank, said["key"], "--hide", first).out.splitlines())
+    below = [f"2/{int(first[2:]) * 3 + at}" for at in range(3)]
+    assert "The route ends at level 1" in shell("route", tiny_bank, said["key"], "--hide", ",".join(below)).out
 
 
 def test_run_continues_the_prompt(shell: Shell, tiny_bank: Path) -> None:

@@ -1,6 +1,7 @@
 """The route of a run as a row of chips, coarsest first: id, label, distance, margin to the runner-up. A click selects the block."""
 
 import math
+from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
@@ -38,9 +39,10 @@ class Breadcrumb(QWidget):
         """The buttons, by cluster."""
         return self._chips
 
-    def show_route(self, route: Route | None, empty: str | None = None) -> None:
-        """Another route; None empties it, with `empty` as the reason."""
+    def show_route(self, route: Route | None, empty: str | None = None, labels: Mapping[ClusterId, str] | None = None) -> None:
+        """Another route; None empties it, with `empty` as the reason. labels: those that are known already."""
         self._route = route
+        self._labels |= labels or {}
         if empty is not None:
             self._empty.setText(empty)
         self._rebuild()
@@ -98,4 +100,5 @@ def measured(route: Route, place: int) -> str:
     distance, margin = route.distances[place], route.margins[place]
     if math.isnan(distance):
         return "chosen by hand"
-    return f"{distance:.3f} · " + ("no sibling" if margin is None else f"margin {margin:.3f}")
+    thin = " ▲ thin" if route.thin[place] else ""
+    return f"{distance:.3f} · " + ("no sibling" if margin is None else f"margin {margin:.3f}{thin}")
