@@ -31,7 +31,7 @@ class ArmsStudio(QObject):
             (studio.bridge.studied, self._studied),
             (studio.bridge.hidden, panel.show_tried),
             (studio.overview.chosen_changed, panel.bar.show_chosen),
-            (studio.panels.prompt.wished, self._follow),
+            (studio.panels.prompt.wished, lambda: self._follow()),
             (panel.asked, self._ask),
             (panel.stop_wanted, self.bridge.stop),
             (panel.copy_wanted, self._copy),
@@ -54,10 +54,11 @@ class ArmsStudio(QObject):
         self.panel.text.selectAll()
 
     def compare_without(self) -> None:
-        """This revision beside the same without the selected blocks: what they cause in the whole answer."""
+        """This revision beside the same without the selected blocks, on the prompt panel's prompt: what they cause in its answer."""
         without = self.panel.bar.without()
         if without is not None and not self.panel.running:
             self.raised.emit()
+            self._follow(again=True)
             self.panel.compare((THIS, without))
 
     def stop(self) -> None:
@@ -84,9 +85,9 @@ class ArmsStudio(QObject):
         self.panel.show_ended(ended)
         self.changed.emit()
 
-    def _follow(self) -> None:
+    def _follow(self, *, again: bool = False) -> None:
         ask = self._studio.panels.prompt.ask(0)
-        self.panel.follow(ask.text, ask.key or "")
+        self.panel.follow(ask.text, ask.key or "", again=again)
 
     def _opened(self, opened: Opened) -> None:
         self.bridge.stop()

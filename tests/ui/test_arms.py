@@ -131,11 +131,13 @@ def test_the_selected_blocks_are_compared_with_themselves_muted(edited: MainWind
     assert edited.studio.run.route is not None
     route = edited.studio.run.route.clusters
     edited.studio.pick(route[-1])
+    QTest.keyClicks(edited.abreast.text, "mine")
     action = edited.actions_.by_key["compare_muted"]
     assert action.isEnabled()
     settle(action.trigger)
     panel = edited.abreast
     assert panel.isVisible()
+    assert panel.text.text() == PROMPT
     assert panel.bar.wishes == (THIS, ArmWish(without=(route[-1],)))
     settle(lambda: edited.studio.toggle_mute((route[-1],)))
     settle(edited.run_prompt)

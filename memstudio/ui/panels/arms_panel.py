@@ -145,8 +145,9 @@ class ArmsPanel(QWidget):
         self.tried.setText(f"In every arm that fetches: {'; '.join(said)}.")
         self.tried.setVisible(bool(said))
 
-    def follow(self, prompt: str, key: str = "") -> None:
-        """The prompt panel's prompt and key, taken over until a prompt is written here."""
+    def follow(self, prompt: str, key: str = "", *, again: bool = False) -> None:
+        """The prompt panel's prompt and key, taken over until a prompt is written here. again: from now on even if one is."""
+        self._own_prompt = self._own_prompt and not again
         if not self._own_prompt:
             self._key = key
             self.text.setText(prompt.replace("\n", " "))
