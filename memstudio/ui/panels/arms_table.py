@@ -66,6 +66,8 @@ class ArmsTable(QTableView):
         for at in range(first, last + 1):
             text = str(self.model().headerData(at, Qt.Orientation.Horizontal))
             header.resizeSection(at, min(MOST_WIDTH, max(LEAST_WIDTH, metrics.horizontalAdvance(text) + PADDING)))
+        if first == 0:
+            self._fit()  # only now is it known how high a header is
 
     def _fit(self) -> None:
         """As high as its rows need, and no higher."""

@@ -248,6 +248,15 @@ def test_a_part_of_an_answer_can_be_changed_from_its_menu(panel: ArmsPanel, qtbo
     assert caught.args == ["The number of gold is it"]
 
 
+def test_three_arms_are_seen_whole_in_the_table_at_its_first_height(panel: ArmsPanel, qtbot: QtBot) -> None:
+    begin(panel, THIS, SHIPPED, NO_MEMORY)
+    for token in tokens(*[" word"] * 40):
+        for arm in range(3):
+            say(panel, arm, token)
+    qtbot.waitUntil(lambda: panel.table.horizontalScrollBar().maximum() > 0)
+    assert panel.table.viewport().height() >= 3 * panel.table.rowHeight(0)
+
+
 def test_five_columns_scroll_sideways_and_together(panel: ArmsPanel, qtbot: QtBot) -> None:
     wishes = (THIS, SHIPPED, GENERIC, NO_MEMORY, ArmWish(revision=1))
     begin(panel, *wishes)
