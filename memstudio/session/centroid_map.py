@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from memstudio.bank.files import read_header
 from memstudio.errors import UserError
 from memstudio.session.umap_child import CHILD, embed
-from memstudio.session.umap_process import METRIC, NEIGHBOURS, SEED
+from memstudio.session.umap_process import METRIC, SEED, settings
 
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
@@ -60,7 +60,7 @@ def centroid_map(bank: Bank, keep: Path, job: Job, *, child: Sequence[str] = CHI
     """The map that `keep` holds, or a new one, which it holds from then on.
 
     All centroids of all levels that are not absent are embedded together, by L2 distance, as the router sees them; none is left out.
-    UMAP runs in a process of its own with low priority, on one thread: 70,000 clusters take it a minute or two. The job's title names
+    UMAP runs in a process of its own with low priority, on one thread: 70,000 clusters take it a few minutes. The job's title names
     the stage. Only the bank's tree is read, so this may also run beside the worker's thread. child: the command that runs UMAP.
 
     Raises:
@@ -187,8 +187,9 @@ def _fits(points: Floats, present: NDArray[np.bool_]) -> bool:
 
 
 def _facts(made: Map) -> dict[str, str]:
-    settings = {"seed": str(made.seed), "neighbours": str(NEIGHBOURS), "metric": METRIC}
-    return {"format": _FORMAT, "version": _VERSION, "bank": made.bank, "method": made.method, "umap": made.umap, **settings}
+    neighbours, apart = settings(made.count)
+    by = {"seed": str(made.seed), "neighbours": str(neighbours), "apart": str(apart), "metric": METRIC}
+    return {"format": _FORMAT, "version": _VERSION, "bank": made.bank, "method": made.method, "umap": made.umap, **by}
 
 
 def _check_writable(keep: Path) -> None:

@@ -11,13 +11,12 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 SEED = 20_251_002
-NEIGHBOURS = 15
 METRIC = "euclidean"
 _MANY = 4096
 """Of fewer clusters all pairs are looked at, which takes no compiler; of so many UMAP's own search finds nearly all neighbours."""
@@ -26,7 +25,21 @@ _TOLD_S = 0.2
 _EPOCH = re.compile(r"(\d+) of (\d+)")
 
 Floats = NDArray[np.float32]
+
+
+class Settings(NamedTuple):
+    """What UMAP goes by. neighbours: of each cluster, kept together; apart: how close two points may lie, against a spread of 1."""
+
+    neighbours: int
+    apart: float
+
+
 Tell = Callable[[str, int, int | None], None]
+
+
+def settings(count: int) -> Settings:
+    """For so many clusters. Few are laid out wide, else their families would be dots in an empty plane; many need the room."""
+    return Settings(15, 0.1) if count >= _MANY else Settings(max(1, min(100, count - 1)), 0.9)
 
 
 class EpochStream:
@@ -52,7 +65,7 @@ def lay_out(centroids: Floats, tell: Tell) -> tuple[Floats, str]:
     import umap  # type: ignore[import-untyped]  # ships no types
     from umap.umap_ import nearest_neighbors  # type: ignore[import-untyped]
 
-    neighbours = min(NEIGHBOURS, len(centroids) - 1)
+    neighbours, apart = settings(len(centroids))
     tell(f"finding the neighbours of {len(centroids):,} clusters", 0, None)
     if len(centroids) < _MANY:
         found = nearest(centroids, neighbours)
@@ -62,6 +75,7 @@ def lay_out(centroids: Floats, tell: Tell) -> tuple[Floats, str]:
     tell("laying out", 0, None)
     model = umap.UMAP(
         n_neighbors=neighbours,
+        min_dist=apart,
         metric=METRIC,
         init="pca",  # the spectral one takes minutes on many, and fails on few
         random_state=SEED,

@@ -1,7 +1,7 @@
 """The head of the map: what a drag does, the way back to the whole map, the measure, and which levels are drawn."""
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from memstudio.ui.panels.parts import FlowLayout, Segments
 from memstudio.ui.panels.shade_box import ShadeBox
@@ -23,7 +23,8 @@ class MapBar(QWidget):
     whole_wanted = Signal()
     filtered = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, count: QLabel) -> None:
+        """count: says how many clusters are drawn; stands beside the levels."""
         super().__init__()
         self.tools = Segments([(name, plain_tip(tip)) for _, name, tip in TOOLS])
         self.tools.setObjectName("map_tools")
@@ -37,6 +38,7 @@ class MapBar(QWidget):
         self.whole.clicked.connect(self.whole_wanted)
         self.shade_box = ShadeBox()
         self.levels: list[QPushButton] = []
+        self._count = count
         self._row = FlowLayout(4)
         self._box = QWidget()
         self._box.setLayout(self._row)
@@ -52,6 +54,7 @@ class MapBar(QWidget):
 
     def show_bank(self, bank: BankView | None) -> None:
         """A button for each level of a bank, all of them down."""
+        self._row.removeWidget(self._count)
         self._row.clear()
         self.levels = []
         for level in bank.levels if bank is not None else ():
@@ -66,7 +69,8 @@ class MapBar(QWidget):
             press.toggled.connect(self.filtered)
             self.levels.append(press)
             self._row.addWidget(press)
-        self._box.setVisible(len(self.levels) > 1)
+            press.setVisible(len(bank.levels if bank is not None else ()) > 1)
+        self._row.addWidget(self._count)
 
     @property
     def shown(self) -> frozenset[int]:

@@ -52,11 +52,11 @@ class MapPanel(QWidget):
         self._job: int | None = None
         self.plot = MapPlot(theme.tone)
         self.plot.scene.labels = self._labels
-        self.bar = MapBar()
-        self.shade_box = self.bar.shade_box
         self.legend = Legend(theme.tone)
-        self.count = label("", "dim", wrap=True)
+        self.count = label("", "dim")
         self.count.setObjectName("map_count")
+        self.bar = MapBar(self.count)
+        self.shade_box = self.bar.shade_box
         self.read = label("", "dim", wrap=True)
         self.not_made, self.running = MapAsked(), MapRunning()
         self.not_made.make_wanted.connect(self.make_wanted)
@@ -73,7 +73,6 @@ class MapPanel(QWidget):
         column.setSpacing(5)
         column.addWidget(self.bar)
         column.addWidget(self.plot, 1)
-        column.addWidget(self.count)
         column.addLayout(row(self.read, self.legend))
         empty = EmptyState("The map of the clusters", "Open a bank: its clusters can be laid out by what they mean.")
         self._stack = pages(self, (8, 0, 8, 6), empty, self.not_made, self.running, body)

@@ -29,7 +29,7 @@ class MapAsked(QFrame):
 
     def show_count(self, clusters: int) -> None:
         """So many clusters would be on it."""
-        takes = "about a minute" if clusters >= _QUICK else "some seconds"
+        takes = "a few minutes" if clusters >= _QUICK else "some seconds"
         all_of_them = "The bank's one cluster is" if clusters == 1 else f"All {clusters:,} clusters of the bank are"
         self.hint.setText(
             f"{all_of_them} placed by the centroids: those that mean alike lie close. "
