@@ -1,8 +1,6 @@
 """The verb bench: figures of this machine, as a table and as JSON lines."""
 
 import json as jsonlib
-import os
-import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from memstudio.cli import show
+from memstudio.cli.bench_ui import bench_ui
+from memstudio.cli.machine import machine
 from memstudio.cli.options import DeviceOption, JsonOption, loaded, reading
 from memstudio.errors import UserError
 
@@ -27,8 +27,10 @@ _STAGES = ("one", "batch", "sequence")
 
 def bench(
     what: Annotated[
-        Literal["edits", "erase", "build"],
-        typer.Argument(help="edits: changing facts, beside fine-tuning and LoRA; erase: taking them down; build: a bank from documents."),
+        Literal["edits", "erase", "build", "ui"],
+        typer.Argument(
+            help="edits: changing facts, beside fine-tuning and LoRA; erase: taking them down; build: a bank of documents; ui: the window."
+        ),
     ] = "edits",
     bank: Annotated[str, typer.Argument(metavar="[BANK]", help="A bank folder, or the word demo.")] = "demo",
     facts: Annotated[
@@ -42,9 +44,14 @@ def bench(
     seed: Annotated[int, typer.Option("--seed", help="Which facts and which new answers.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Append each stage as a JSON line.", show_default=False)] = None,
     device: DeviceOption = "auto",
+    ui: Annotated[bool, typer.Option("--ui", help="The same as ui: how fast the window is, on the demo and on 69,904 clusters.")] = False,
+    on_display: Annotated[bool, typer.Option("--on-display", help="Of ui: on the screen, not beside it.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Measure on this machine; the figures in the documents name the command that printed them."""
+    if ui or what == "ui":
+        bench_ui(out, on_display=on_display, json=json)
+        return
     if what == "build":
         _building(bank, facts or 160, seed, out, json)
         return
@@ -110,13 +117,6 @@ def _erase(session: "Session", methods: str | None, count: int, seed: int, job: 
 
     chosen = [name for name in METHODS if methods is None or name in _listed(methods, METHODS, "--methods")]
     yield "erase", f"{count} facts taken down, one at a time", SHARES, erased_one_at_a_time(session, chosen, count, seed, job)
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    import torch
-
-    return {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__, "python": platform.python_version()}
 
 
 def _listed(text: str, known: tuple[str, ...], option: str) -> list[str]:

@@ -29,6 +29,7 @@ def open_window(
     dtype: DtypeOption = "float32",
     anchor: AnchorOption = None,
     encoder: EncoderOption = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Print when it was painted and showed a route, as JSON, and leave.")] = False,
 ) -> None:
     """Open the window on a bank or a study, or build a bank for a model."""
     from memstudio.ui.build_errands import is_model_folder
@@ -39,12 +40,15 @@ def open_window(
         study = study_for(path, study)
     elif path is None and study is not None:
         path, study = str(study), None
-    if screenshot is None and not has_display():
+    if screenshot is None and not timings and not has_display():
         raise UserError(f"no display found ({no_display()}); give --screenshot FILE for a picture of the window")
-    _need_qt()
+    need_qt()
     from memstudio.ui.app import run_window
 
-    raise typer.Exit(run_window(path, study=study, screenshot=screenshot, device=device, dtype=dtype, anchor=anchor, encoder=encoder))
+    status = run_window(
+        path, study=study, screenshot=screenshot, device=device, dtype=dtype, anchor=anchor, encoder=encoder, timings=timings
+    )
+    raise typer.Exit(status)
 
 
 def demo(
@@ -55,7 +59,7 @@ def demo(
 ) -> None:
     """The tour on the bundled bank: a fact fetched, its block pruned, the answer wrong, undone, right."""
     if has_display() and not headless and not json and screenshot is None:
-        _need_qt()
+        need_qt()
         from memstudio.ui.app import run_demo
 
         raise typer.Exit(run_demo(device=device))
@@ -84,7 +88,7 @@ def no_display() -> str:
     return "DISPLAY and WAYLAND_DISPLAY are not set"
 
 
-def _need_qt() -> None:
+def need_qt() -> None:
     if importlib.util.find_spec("PySide6") is None:
         raise UserError(_NO_QT)
 

@@ -142,7 +142,7 @@ def _is_orphan(bank: Bank, overlay: Overlay, cluster: ClusterId) -> bool:
 
 def _names(clusters: Iterable[ClusterId], limit: int = 8) -> str:
     names = [str(cluster) for cluster in clusters]
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
 
 
@@ -154,5 +154,5 @@ def title_of(verb: str, clusters: tuple[ClusterId, ...], limit: int = 5) -> str:
     """
     if not clusters:
         raise UserError(f"{verb}: name at least one cluster, for example 3/1339")
-    more = f" and {len(clusters) - limit} more" if len(clusters) > limit else ""
+    more = f" and {len(clusters) - limit:,} more" if len(clusters) > limit else ""
     return f"{verb} " + ", ".join(map(str, clusters[:limit])) + more

@@ -21,6 +21,9 @@ _LARGEST_LEVEL = 999
 _LARGEST_INDEX = 10**9 - 1  # these two as parse_cluster reads them
 
 
+States = dict[tuple[str, float], BlockState]
+
+
 def is_digest(text: str) -> bool:
     """Whether `text` is a sha256 in lower-case hex (and so a safe file name)."""
     return _SHA256.fullmatch(text) is not None
@@ -39,15 +42,17 @@ def read_changes(db: Path, connection: Connection, revision: int) -> tuple[Chang
     """
     table = schema.changes
     rows = connection.execute(select(table).where(table.c.revision == revision).order_by(table.c.level, table.c.idx))
-    return tuple(_change(db, row) for row in rows)
+    states: States = {}
+    return tuple(_change(db, row, states) for row in rows)
 
 
 def read_all_changes(db: Path, connection: Connection) -> dict[int, list[Change]]:
     """The changes of all revisions, each by cluster."""
     table = schema.changes
     found: dict[int, list[Change]] = {}
+    states: States = {}
     for row in connection.execute(select(table).order_by(table.c.revision, table.c.level, table.c.idx)):
-        found.setdefault(row[0], []).append(_change(db, row))
+        found.setdefault(row[0], []).append(_change(db, row, states))
     return found
 
 
@@ -139,12 +144,18 @@ def check_revision(db: Path, row: Row[Any]) -> dict[str, Any]:
     return receipt
 
 
-def _change(db: Path, row: Sequence[Any]) -> Change:
-    revision, level, index, before_source, before_scale, after_source, after_scale = row
-    fault = cluster_fault(level, index) or _state_fault(before_source, before_scale) or _state_fault(after_source, after_scale)
+def _change(db: Path, row: Sequence[Any], states: States) -> Change:
+    """A change; states: those that were read and checked already, since most of many changes go between the same two."""
+    revision, level, index, *sides = row
+    fault = cluster_fault(level, index)
+    before, after = (states.get((source, scale)) for source, scale in (sides[:2], sides[2:]))
+    if fault is None and (before is None or after is None):
+        fault = _state_fault(*sides[:2]) or _state_fault(*sides[2:])
     if fault is not None:
         raise damaged(db, f"a change of revision {revision!r:.40}: {fault}")
-    return Change(ClusterId(level, index), BlockState(before_source, before_scale), BlockState(after_source, after_scale))
+    before = before or states.setdefault((sides[0], sides[1]), BlockState(*sides[:2]))
+    after = after or states.setdefault((sides[2], sides[3]), BlockState(*sides[2:]))
+    return Change(ClusterId(level, index), before, after)
 
 
 def cluster_fault(level: object, index: object) -> str | None:

@@ -13,6 +13,7 @@ from memstudio.paths import data_dir
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_views import ModelFound
 from memstudio.ui.dialogs import app_icon_file
+from memstudio.ui.first_look import FirstLook
 from memstudio.ui.main_window import START_SIZE, MainWindow
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.snapshots import Crashed, Wish
@@ -33,16 +34,18 @@ def run_window(
     anchor: Path | None = None,
     encoder: Path | None = None,
     theme: ThemeChoice | None = None,
+    timings: bool = False,
 ) -> int:
     """Open the window on a bank or study (or empty), until it is closed. Returns the exit status.
 
-    study None: the bank's default study. screenshot: run the bank's first prompt with its trace, write the picture, leave.
+    study None: the bank's default study. screenshot: run the bank's first prompt with its trace, write the picture, leave. timings: print
+    when the window was painted and showed its first route, leave.
 
     Raises:
         UserError: the picture could not be made, or what was named could not be opened for it.
     """
     wish = None if path is None else Wish(str(path), study, device=device, dtype=dtype, anchor=anchor, encoder=encoder)
-    return _run(wish, screenshot=screenshot, theme=theme, tour=False)
+    return _run(wish, screenshot=screenshot, theme=theme, tour=False, timings=timings)
 
 
 def run_demo(*, device: str = "auto", screenshot: Path | None = None, bank: str | Path = "demo", theme: ThemeChoice | None = None) -> int:
@@ -70,10 +73,10 @@ def application() -> QApplication:
     return app
 
 
-def _run(wish: Wish | None, *, screenshot: Path | None, theme: ThemeChoice | None, tour: bool) -> int:
+def _run(wish: Wish | None, *, screenshot: Path | None, theme: ThemeChoice | None, tour: bool, timings: bool = False) -> int:
     app = application()
     bridge = Bridge()
-    preferences = Preferences(None if screenshot else data_dir() / PREFERENCES_FILE)
+    preferences = Preferences(None if screenshot or timings else data_dir() / PREFERENCES_FILE)
     window = MainWindow(bridge, preferences, wish=wish)
     if theme is not None:
         window.choose_theme(theme)
@@ -81,16 +84,20 @@ def _run(wish: Wish | None, *, screenshot: Path | None, theme: ThemeChoice | Non
     if guide is not None and screenshot is None:
         window.panels.prompt.put_on_top(TourBar(guide))
     photographer = Photographer(window, screenshot, guide) if screenshot else None
+    look = FirstLook(window) if timings else None
     heard = qInstallMessageHandler(_tell) if photographer is not None else None
     window.show()
     status = app.exec()
+    if look is not None:
+        look.tell()
     window.close()
     window.deleteLater()
     app.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     if photographer is not None:
         qInstallMessageHandler(heard)
-    if photographer is not None and photographer.problem is not None:
-        raise UserError(photographer.problem)
+    for witness in (photographer, look):
+        if witness is not None and witness.problem is not None:
+            raise UserError(witness.problem)
     return status
 
 

@@ -20,7 +20,7 @@ from memstudio.events import Committed, Did, Event, Finished, Generated, Hidden,
 from memstudio.jobs import Cancelled, Job, Worker
 from memstudio.session.findings import Findings
 from memstudio.session.script import Deed, deed_of
-from memstudio.ui import errands
+from memstudio.ui import errands, open_errands
 from memstudio.ui.build_errands import is_model_folder
 from memstudio.ui.build_views import ModelFound
 from memstudio.ui.job_told import JobTold
@@ -143,8 +143,8 @@ class Bridge(QObject):
         self._submit(f"Opening {Path(wish.path).name}", work, shown=True)
 
     def load(self) -> None:
-        """Load the model; `loaded` follows."""
-        self.errand("Loading the model", lambda session, _: Loaded(session.load(), errands.model_line(session)), shown=True)
+        """Load the model, and what draws its traces; `loaded` follows."""
+        self.errand("Loading the model", lambda session, _: open_errands.loaded(session), shown=True)
 
     def generate(self, ask: Ask) -> None:
         """Answer; `asked`, `routed`, `generated` …, `finished` and, whatever happens, `ended` follow."""

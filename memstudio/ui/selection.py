@@ -1,8 +1,9 @@
 """The clusters that are selected, as all views share them: a selection of sixty-five thousand blocks costs what one of two costs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Chosen:
 
     def clusters(self) -> tuple[ClusterId, ...]:
         """All that are selected, coarsest first."""
-        return tuple(ClusterId(level, int(index)) for level, mask in enumerate(self.masks, 1) for index in np.flatnonzero(mask))
+        return tuple(cluster for level, mask in enumerate(self.masks, 1) for cluster in named(level, mask))
 
     def tops(self) -> tuple[ClusterId, ...]:
         """Those without a selected ancestor, coarsest first: an edit of subtrees names each subtree once."""
@@ -47,9 +48,14 @@ class Chosen:
             if covered is not None:
                 covered = np.repeat(covered, mask.shape[0] // covered.shape[0])
             top = mask if covered is None else mask & ~covered
-            found += [ClusterId(level, int(index)) for index in np.flatnonzero(top)]
+            found += named(level, top)
             covered = mask if covered is None else covered | mask
         return tuple(found)
+
+
+def named(level: int, mask: Mask) -> Iterator[ClusterId]:
+    """The clusters of a level that a mask names, by index."""
+    return map(ClusterId, repeat(level), np.flatnonzero(mask).tolist())
 
 
 def choose(sizes: Sequence[int], clusters: Iterable[ClusterId] = (), current: ClusterId | None = None) -> Chosen:

@@ -6,6 +6,7 @@ It owns the window's only state: the open study, the selection, the run at work,
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import count
 from pathlib import Path
 
@@ -311,8 +312,9 @@ class Studio(QObject):
             said = f"Back at revision {revision.id}: {revision.title if revision.parent is not None else 'the bank as shipped'}"
             self.panels.status.say(f"{said} ({counted(len(clusters), 'block')} changed).")
         else:
-            below = len(clusters) - 1
-            along = f", {below} of its descendants along" if revision.verb == "prune" and below > 0 else ""
+            alone = len(clusters) > 1 and revision.title == f"prune {min(clusters)}"
+            along = f", {len(clusters) - 1:,} of its descendants along" if alone else ""
+            along = along or (f" ({len(clusters):,} blocks changed)" if len(clusters) > 1 else "")
             self.panels.status.say(f"Revision {revision.id}: {revision.title}{along}.", undo=True)
         if self._running is not None and clusters & self._route:
             tokens = len(self.panels.prompt.now.tokens)
@@ -444,5 +446,5 @@ def tried_words(before: Hidden, now: Hidden) -> str:
 
 
 def _names(clusters: frozenset[ClusterId], limit: int = 5) -> str:
-    names = [str(cluster) for cluster in sorted(clusters)]
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+    names = [str(cluster) for cluster in nsmallest(limit, clusters)]
+    return ", ".join(names) + (f" and {len(clusters) - limit:,} more" if len(clusters) > limit else "")

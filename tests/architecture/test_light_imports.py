@@ -54,3 +54,22 @@ def test_every_module_below_the_window_imports_where_qt_is_absent() -> None:
     assert len(below) > 30
     blocked = "import sys, importlib\nfor name in ('PySide6', 'shiboken6', 'pyqtgraph'): sys.modules[name] = None\n"
     python(blocked + "for name in sys.argv[1:]: importlib.import_module(name)", *below)
+
+
+def test_the_window_is_painted_without_what_opens_a_bank_or_draws_a_trace() -> None:
+    pytest.importorskip("PySide6", reason="the window needs the extra `ui`")
+    code = """
+from memstudio.ui.app import application
+from memstudio.ui.bridge import Bridge
+from memstudio.ui.main_window import MainWindow
+from memstudio.ui.preferences import Preferences
+import os, sys
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+app = application()
+window = MainWindow(Bridge(), Preferences(None))
+window.show()
+app.processEvents()
+print(*[name for name in ("torch", "transformers", "pyqtgraph", "sqlalchemy", "sklearn", "pydantic") if name in sys.modules])
+window.close()
+"""
+    assert python(code).split() == []

@@ -1,5 +1,7 @@
 """The heat map of the last trace: which level, which kind of evidence, one colour scale for all levels, and what lies under the cursor."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Signal
@@ -9,10 +11,13 @@ from memstudio.anchor.values import Trace
 from memstudio.bank.values import ClusterId
 from memstudio.ui.panels.legend import Legend
 from memstudio.ui.panels.parts import EmptyState, Segments, label, pages, row
-from memstudio.ui.plots.heat_map_plot import HeatMapPlot, Sheet
+from memstudio.ui.plots.sheet import Sheet
 from memstudio.ui.scales import diverging, sequential
 from memstudio.ui.texts import of_token, signed, visible
 from memstudio.ui.theme import Theme
+
+if TYPE_CHECKING:
+    from memstudio.ui.plots.heat_map_plot import HeatMapPlot
 
 PROJECTED, OBSERVED = 0, 1
 KINDS = (
@@ -36,30 +41,40 @@ class HeatPanel(QWidget):
         self._legend = Legend(theme.tone)
         self._read = label("", "dim")
         self._read.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.plot = HeatMapPlot(theme.tone)
+        self._plot: HeatMapPlot | None = None
         self._empty = EmptyState("Nothing traced yet", "Run a prompt: the trace after it shows which block acts at which token and layer.")
         body = QFrame()
         body.setProperty("kind", "panel")
-        column = QVBoxLayout(body)
+        column = self._column = QVBoxLayout(body)
         column.setContentsMargins(8, 7, 8, 5)
         column.setSpacing(5)
         column.addLayout(row(self.of, self._kind, 1, label("Level", "dim"), self._level))
-        column.addWidget(self.plot, 1)
         column.addLayout(row(self._read, self._legend, spacing=8))
         self._stack = pages(self, (8, 0, 8, 6), self._empty, body)
         self._kind.chosen.connect(self._draw)
         self._level.chosen.connect(self._draw)
-        self.plot.hovered.connect(self._point)
-        self.plot.clicked.connect(self._click)
         self.setMinimumHeight(150)
         theme.changed.connect(self._retone)
+
+    @property
+    def plot(self) -> "HeatMapPlot":
+        """The plot, made for the first trace: its library takes a fifth of a second that no first paint waits for."""
+        if self._plot is None:
+            from memstudio.ui.plots.heat_map_plot import HeatMapPlot
+
+            self._plot = HeatMapPlot(self._theme.tone)
+            self._plot.hovered.connect(self._point)
+            self._plot.clicked.connect(self._click)
+            self._column.insertWidget(1, self._plot, 1)
+        return self._plot
 
     def show_trace(self, trace: Trace | None) -> None:
         """Show a trace, or the empty state."""
         self._trace = trace
         self._stack.setCurrentIndex(0 if trace is None else 1)
         if trace is None:
-            self.plot.clear()
+            if self._plot is not None:
+                self._plot.clear()
             return
         self.of.setText(of_token(trace))
         self.of.setVisible(trace.token is not None)
@@ -127,7 +142,8 @@ class HeatPanel(QWidget):
                     self.selected.emit(ClusterId(*cluster))
 
     def _retone(self) -> None:
-        self.plot.retone(self._theme.tone)
+        if self._plot is not None:
+            self._plot.retone(self._theme.tone)
         self._draw()
 
 

@@ -30,6 +30,7 @@ class HistoryPanel(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._study: StudyView | None = None
+        self._settling = False
         self.model = HistoryModel(self)
         self._build_table(theme)
         self.receipt = ReceiptView(theme)
@@ -92,7 +93,9 @@ class HistoryPanel(QWidget):
             self.receipt.show_revision(None)
             return
         followed = before is None or before.folder != study.folder or chosen is None or chosen.id == before.head
+        self._settling = True  # the receipt is drawn once, for the row that is selected in the end
         self.select(study.head if followed or chosen is None else chosen.id)
+        self._settling = False
         self._picked()
 
     def select(self, revision: int) -> None:
@@ -116,6 +119,8 @@ class HistoryPanel(QWidget):
         return tuple(sorted(name for name, number in names.items() if number == revision))
 
     def _picked(self) -> None:
+        if self._settling:
+            return
         found = self.current()
         if found is not None:
             self.receipt.show_revision(found, place_of(found, self.names_of(found.id)))

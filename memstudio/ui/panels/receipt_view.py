@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QScrollArea, QVB
 
 from memstudio.history.values import Revision
 from memstudio.ui.panels.parts import label, row
-from memstudio.ui.panels.tables import fill, table
+from memstudio.ui.panels.tables import MOST_LISTED, fill, table
 from memstudio.ui.texts import counted, state_words, when
 from memstudio.ui.theme import Theme
 
@@ -126,7 +126,8 @@ class ReceiptView(QScrollArea):
         left = left_rows(receipt)
         fill(self.left, left, ("prompt", "before", "after", "limit"), lambda one: QColor(tone.good if one["within"] else tone.danger))
         blocks = block_rows(revision) if revision is not None else []
-        fill(self.blocks, blocks, ("cluster", "before", "after", "norm"), lambda _: QColor(tone.text))
+        changed_blocks = 0 if revision is None else len(listed(receipt, "digests")) or len(revision.changes)
+        fill(self.blocks, blocks, ("cluster", "before", "after", "norm"), lambda _: QColor(tone.text), changed_blocks)
         count = receipt.get("changed_count")
         more = f" (the first {len(changed)} of {count:,})" if isinstance(count, int) and count > len(changed) else ""
         measured = bool(receipt.get("measured"))
@@ -137,7 +138,7 @@ class ReceiptView(QScrollArea):
             ("left", left, "Probability of the erased answers"),
             ("answers", answers, "Answers of the edit"),
             ("changed", changed, f"Other answers that changed{more}"),
-            ("blocks", blocks, counted(len(blocks), "block") + " changed"),
+            ("blocks", blocks, counted(changed_blocks, "block") + " changed"),
         ):
             self._titles[name].setText(words)
             self._titles[name].setVisible(bool(rows))
@@ -189,9 +190,11 @@ def listed(receipt: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def block_rows(revision: Revision) -> list[dict[str, str]]:
-    """The blocks of a revision with short digests and norms where they were measured, else the states that it changed."""
-    rows = [(one.get("cluster"), one.get("before"), one.get("after"), _norm(one)) for one in listed(revision.receipt, "digests")]
-    rows = rows or [(each.cluster, state_words(each.before), state_words(each.after), NOT_MEASURED) for each in revision.changes]
+    """The first blocks of a revision with short digests and norms where they were measured, else the states that it changed."""
+    digests = listed(revision.receipt, "digests")[:MOST_LISTED]
+    rows = [(one.get("cluster"), one.get("before"), one.get("after"), _norm(one)) for one in digests] or [
+        (each.cluster, state_words(each.before), state_words(each.after), NOT_MEASURED) for each in revision.changes[:MOST_LISTED]
+    ]
     return [
         {"cluster": str(cluster), "before": _short(before), "after": _short(after), "norm": norm} for cluster, before, after, norm in rows
     ]

@@ -92,6 +92,7 @@ class TablePanel(QWidget):
         self.view.setModel(self.model)
         self.selection = RowSelection(self.model, self.view)
         self.view.setSelectionModel(self.selection)
+        self.view.horizontalHeader().setSelectionModel(QItemSelectionModel(self.model, self.view))  # its own asks every row at each paint
         self.view.setItemDelegate(TableDelegate(theme, self.model, self.view))
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem
 from memstudio.ui.texts import plain_tip
 
 MOST_ROWS = 8
+MOST_LISTED = 200
+"""Rows of a table; of a selection of sixty thousand blocks nobody reads more, and to lay them out would freeze the window."""
 ROW_HEIGHT = 23
 
 
@@ -32,17 +34,26 @@ def table(headers: Sequence[str], width: int | None = None) -> QTreeWidget:
 
 
 def fill(
-    table: QTreeWidget, answers: Sequence[Mapping[str, Any]], names: Sequence[str], colour: Callable[[Mapping[str, Any]], QColor]
+    table: QTreeWidget,
+    answers: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    colour: Callable[[Mapping[str, Any]], QColor],
+    count: int | None = None,
 ) -> None:
-    """Rows of answers by these names, `after` in the colour that says how it fared; a table without rows is hidden."""
+    """Rows of answers by these names, `after` in the colour that says how it fared; a table without rows is hidden.
+
+    count: how many there are, where not all are given. Of more than `MOST_LISTED` the first are listed, and how many there are besides.
+    """
     table.clear()
-    for one in answers:
+    for one in answers[:MOST_LISTED]:
         texts = [str(one.get(name) or "") for name in names]
         item = QTreeWidgetItem(texts)
         item.setForeground(names.index("after"), colour(one))
         for section, text in enumerate(texts):
             item.setToolTip(section, plain_tip(text))
         table.addTopLevelItem(item)
-    count = table.topLevelItemCount()
-    table.setVisible(count > 0)
-    table.setFixedHeight(min(count, MOST_ROWS) * ROW_HEIGHT + table.header().sizeHint().height() + 6)
+    if (left := (len(answers) if count is None else count) - table.topLevelItemCount()) > 0:
+        table.addTopLevelItem(QTreeWidgetItem([f"… and {left:,} more"]))
+    rows = table.topLevelItemCount()
+    table.setVisible(rows > 0)
+    table.setFixedHeight(min(rows, MOST_ROWS) * ROW_HEIGHT + table.header().sizeHint().height() + 6)

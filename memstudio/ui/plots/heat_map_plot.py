@@ -4,35 +4,20 @@ Tokens run down (so that they read as text), layers run across, levels stand sid
 """
 
 import math
-from dataclasses import dataclass
 
-import numpy as np
 import pyqtgraph as pg
-from numpy.typing import NDArray
 from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QResizeEvent
 from PySide6.QtWidgets import QGraphicsRectItem, QStyleOptionGraphicsItem, QVBoxLayout, QWidget
 
+from memstudio.ui.plots.sheet import Sheet
 from memstudio.ui.scales import Colours
 from memstudio.ui.texts import visible
 from memstudio.ui.theme import Tone
 
 GAP = 0.6
 MAX_TOKEN_CHARACTERS = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """What is drawn. values: float32 [levels shown, L, T]; bound: the colour scale runs 0…bound, or −bound…bound where `signed`."""
-
-    values: NDArray[np.float32]
-    levels: tuple[int, ...]
-    layers: tuple[int, ...]
-    tokens: tuple[str, ...]
-    titles: tuple[str, ...]
-    bound: float
-    signed: bool
 
 
 class HeatMapPlot(QWidget):

@@ -1,6 +1,7 @@
 """Which clusters bear a sign of state, as one mask a level: what a view that draws all clusters at once needs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,8 @@ Mask = NDArray[np.bool_]
 
 def state_masks(sizes: Sequence[int], overlay: Overlay) -> tuple[tuple[Mask, ...], tuple[Mask, ...]]:
     """(pruned, edited otherwise), bool [clusters] a level each."""
-    pruned = tuple(np.zeros(size, bool) for size in sizes)
-    edited = tuple(np.zeros(size, bool) for size in sizes)
-    for cluster, state in overlay.items():
-        if state != BASE:
-            (pruned if state.pruned else edited)[cluster.level - 1][cluster.index] = True
+    pruned = cluster_masks(sizes, [cluster for cluster, state in overlay.items() if state.pruned])
+    edited = cluster_masks(sizes, [cluster for cluster, state in overlay.items() if not state.pruned and state != BASE])
     return pruned, edited
 
 
@@ -26,15 +24,17 @@ def passed_masks(
     """Hidden clusters with all below them, and muted ones, bool [clusters] a level."""
     masks: list[Mask] = []
     covered: Mask | None = None
-    for level, size in enumerate(sizes, 1):
-        own = np.zeros(size, bool) if covered is None else np.repeat(covered, branching[level - 1])
-        for cluster in hidden:
-            if cluster.level == level:
-                own[cluster.index] = True
-        covered = own
-        shown = own.copy()
-        for cluster in muted:
-            if cluster.level == level:
-                shown[cluster.index] = True
-        masks.append(shown)
+    for own, silent, k in zip(cluster_masks(sizes, hidden), cluster_masks(sizes, muted), branching, strict=True):
+        covered = own if covered is None else own | np.repeat(covered, k)
+        masks.append(covered | silent)
     return tuple(masks)
+
+
+def cluster_masks(sizes: Sequence[int], clusters: Iterable[ClusterId]) -> tuple[Mask, ...]:
+    """bool [clusters] a level, True for these; those of another bank are left out."""
+    asked = np.fromiter(chain.from_iterable(clusters), np.int64).reshape(-1, 2)
+    masks = tuple(np.zeros(size, bool) for size in sizes)
+    for level, mask in enumerate(masks, 1):
+        here = asked[asked[:, 0] == level, 1]
+        mask[here[here < mask.size]] = True
+    return masks
