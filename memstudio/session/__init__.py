@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from memstudio.session.opening import bank_folder, open_session, study_for
+    from memstudio.session.opening import bank_folder, bank_named, open_session, study_for
     from memstudio.session.session import Session
 
-__all__ = ["Session", "bank_folder", "open_session", "study_for"]
+__all__ = ["Session", "bank_folder", "bank_named", "open_session", "study_for"]
 
-_FROM = {"Session": "session", "bank_folder": "opening", "open_session": "opening", "study_for": "opening"}
+_FROM = {"Session": "session", "bank_folder": "opening", "bank_named": "opening", "open_session": "opening", "study_for": "opening"}
 
 
 def __getattr__(name: str) -> object:

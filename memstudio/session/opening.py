@@ -34,9 +34,7 @@ def open_session(
     folder = None if study is None else Path(study)
     if _is_study(bank):
         folder = study_for(bank, folder)
-        opened = _bank_of(folder)
-    else:
-        opened = open_bank(bank_folder(bank))
+    opened = bank_named(bank)
     store = None
     if folder is not None:
         from memstudio.history.store import open_store
@@ -69,6 +67,15 @@ def study_for(bank: str | Path, study: Path | None = None) -> Path:
         return study
     opened = open_bank(bank_folder(bank))
     return paths.default_study(opened.name, opened.digest)
+
+
+def bank_named(bank: str | Path) -> Bank:
+    """The bank that is named, or that a study of that name was made on.
+
+    Raises:
+        UserError: there is none that can be opened.
+    """
+    return _bank_of(Path(bank)) if _is_study(bank) else open_bank(bank_folder(bank))
 
 
 def bank_folder(bank: str | Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -93,7 +94,12 @@ def note_run(study: Study, route: Route | None) -> None:
 def note_trace(study: Study, trace: Trace) -> None:
     """Count the effects that a trace measured."""
     if trace.effect and study.keeps:
-        study.store.add_to_runs({cluster: Count(0, 1, effect, abs(effect)) for cluster, effect in trace.effect.items()}, measured=1)
+        study.store.add_to_runs(_counts(trace.effect), measured=1)
+
+
+def _counts(effects: Mapping[ClusterId, float]) -> dict[ClusterId, Count]:
+    """One effect each; what is not finite (a block may hold NaN) was not measured."""
+    return {cluster: Count(0, 1, effect, abs(effect)) for cluster, effect in effects.items() if math.isfinite(effect)}
 
 
 class _Tally:
@@ -128,8 +134,8 @@ class _Tally:
                     self._unread.append(Skipped(self._set.prompts[number].line, number + 1, effects))
                 continue
             self.measured += 1
-            for cluster, effect in effects.items():
-                self._add(cluster, Count(0, 1, effect, abs(effect)))
+            for cluster, count in _counts(effects).items():
+                self._add(cluster, count)
 
     def due(self) -> bool:
         """Whether it is time to tell of it again."""

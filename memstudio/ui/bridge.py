@@ -127,8 +127,8 @@ class Bridge(QObject):
         def work(_: Job) -> Message:
             if is_model_folder(wish.path):
                 return ModelFound(Path(wish.path).absolute(), wish.device, wish.encoder)
-            if self._session is not None and errands.holds(self._session, wish):
-                self._let_go()  # a study has one writer, so the open session goes first
+            if self._session is not None and open_errands.goes_first(self._session, wish):
+                self._let_go()
             session = errands.open_bank(wish)
             self._let_go()
             self._session = session

@@ -7,11 +7,31 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from memstudio.ui.errands import model_line
-from memstudio.ui.snapshots import Loaded
+from memstudio.errors import UserError
+from memstudio.ui.errands import holds, model_line
+from memstudio.ui.snapshots import Loaded, Wish
 
 if TYPE_CHECKING:
     from memstudio.session import Session
+
+
+def goes_first(session: Session, wish: Wish) -> bool:
+    """Whether the open session holds the study that is wished for: a study has one writer, so it must be let go before.
+
+    Raises:
+        UserError: the study could not be opened again: its bank went, or another bank stands there now.
+    """
+    from memstudio.session import bank_named
+
+    if not holds(session, wish):
+        return False
+    bank = bank_named(wish.path)
+    if bank.digest != session.bank.digest:
+        raise UserError(
+            f"{bank.folder}: another bank stands there now, digest {bank.digest:.12}…; "
+            f"the study {session.study} is of one with the digest {session.bank.digest:.12}…: put that one back"
+        )
+    return True
 
 
 def loaded(session: Session) -> Loaded:

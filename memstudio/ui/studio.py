@@ -4,9 +4,9 @@ It owns the window's only state: the open study, the selection, the run at work,
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import nsmallest
 from itertools import count
 from pathlib import Path
 
@@ -31,6 +31,12 @@ from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.selection import Chosen
 from memstudio.ui.snapshots import Ask, Crashed, Loaded, Opened, Situation, Studied, StudyView, Wish
 from memstudio.ui.texts import counted
+from memstudio.ui.tried import toggled, tried_words
+
+NOT_NUMBERS = (
+    "What was answered is not a number (NaN), so it means nothing: a block on the route or the anchor is damaged. "
+    "Prune or swap the block, or check the bank with memstudio info BANK --verify."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +385,9 @@ class Studio(QObject):
         self.panels.prompt.finish(run)
         self.panels.status.speed.setText(f"{run.tokens_per_second:.0f} tokens/s")
         how = "Stopped" if run.stopped else "Answered"
-        if self._edited_at is None:
+        if any(math.isnan(token.logprob) for token in run.tokens):
+            self.panels.status.say(NOT_NUMBERS, kind="error")
+        elif self._edited_at is None:
             self.panels.status.say(f"{how}: {counted(len(run.tokens), 'token')} in {run.seconds:.1f} s.")
 
     def _ended(self, number: int) -> None:
@@ -426,25 +434,3 @@ class Studio(QObject):
 
     def _mine(self, number: int) -> bool:
         return self._running is not None and self._running.number == number
-
-
-def toggled(tried: frozenset[ClusterId], clusters: Sequence[ClusterId]) -> frozenset[ClusterId]:
-    """All of the clusters in where one of them was out, else all out."""
-    wanted = frozenset(clusters)
-    return tried - wanted if wanted <= tried else tried | wanted
-
-
-def tried_words(before: Hidden, now: Hidden) -> str:
-    """What is tried on runs from now on, in a line: what of it changed."""
-    if now.hidden != before.hidden:
-        return f"The retriever passes over {_names(now.hidden)}." if now.hidden else "Nothing is hidden."
-    if now.solo != before.solo:
-        return f"Only {_names(now.solo)} is added." if now.solo else "All fetched blocks are added again."
-    if now.pinned != before.pinned:
-        return f"Every run takes {' › '.join(map(str, now.pinned))}." if now.pinned else "The retriever chooses the route again."
-    return f"Fetched but not added: {_names(now.muted)}." if now.muted else "Nothing is muted."
-
-
-def _names(clusters: frozenset[ClusterId], limit: int = 5) -> str:
-    names = [str(cluster) for cluster in nsmallest(limit, clusters)]
-    return ", ".join(names) + (f" and {len(clusters) - limit:,} more" if len(clusters) > limit else "")
