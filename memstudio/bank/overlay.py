@@ -1,14 +1,17 @@
 """What is really fetched for a chosen cluster once the edits are counted in: the block, a blob, or the bank's fallback."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from memstudio.bank.bank import Bank
 from memstudio.bank.values import BASE, ClusterId, Overlay
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from memstudio.bank.bank import Bank
 
 ResolvedKind = Literal["base", "blob", "generic", "sibling", "zero"]
 
@@ -32,7 +35,7 @@ class Resolved:
 
     kind: ResolvedKind
     cluster: ClusterId | None
-    row: "Tensor | None"
+    row: Tensor | None
     scale: float
 
 
@@ -61,7 +64,7 @@ def resolved_key(bank: Bank, overlay: Overlay, cluster: ClusterId) -> ResolvedKe
     return _ZERO
 
 
-def resolve(bank: Bank, overlay: Overlay, cluster: ClusterId, blob: Callable[[str], "Tensor"]) -> Resolved:
+def resolve(bank: Bank, overlay: Overlay, cluster: ClusterId, blob: Callable[[str], Tensor]) -> Resolved:
     """As `resolved_key`, with the weights read. `blob` gives the row [n] of a blob's sha256.
 
     Raises:

@@ -1,15 +1,19 @@
 """The cluster tree: who is whose child, and the greedy descent that turns a key into a route. Reads no weights."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memstudio.bank.files import TensorFile
-from memstudio.bank.manifest import Manifest
 from memstudio.bank.values import ClusterId, Route
 from memstudio.errors import UserError
+
+if TYPE_CHECKING:
+    from memstudio.bank.files import TensorFile
+    from memstudio.bank.manifest import Manifest
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
