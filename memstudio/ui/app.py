@@ -22,6 +22,8 @@ from memstudio.ui.tour import Tour, TourBar
 
 PREFERENCES_FILE = "window.ini"
 SETTLE_MS = 60
+SWITCH_S = 0.001
+"""After so long a thread that computes lets the window have the interpreter; Python's own 5 ms add up to a stutter."""
 
 
 def run_window(
@@ -64,6 +66,7 @@ def application() -> QApplication:
         return found
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    sys.setswitchinterval(SWITCH_S)
     app = QApplication(sys.argv[:1])
     app.setApplicationName("memstudio")
     app.setDesktopFileName("memstudio")

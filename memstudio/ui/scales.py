@@ -5,6 +5,7 @@ common kind of colour blindness keeps apart, and both of its arms move in lightn
 """
 
 import math
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +38,16 @@ def _encode(linear: float) -> float:
 
 
 def _table(stops: list[tuple[float, float, float, float]]) -> Colours:
-    """Interpolate (position, L, C, hue) in OKLCH → uint8 [STEPS, 3]."""
+    """Interpolate (position, L, C, hue) in OKLCH → uint8 [STEPS, 3], read-only."""
     places, lightness, chroma, hue = (np.array(column) for column in zip(*stops, strict=True))
     at = np.linspace(0.0, 1.0, STEPS)
     rows = zip(np.interp(at, places, lightness), np.interp(at, places, chroma), np.interp(at, places, hue), strict=True)
-    return np.array([[round(255 * part) for part in oklch(*map(float, row))] for row in rows], dtype=np.uint8)
+    found = np.array([[round(255 * part) for part in oklch(*map(float, row))] for row in rows], dtype=np.uint8)
+    found.setflags(write=False)
+    return found
 
 
+@cache  # two milliseconds, and every paint asks
 def sequential(dark: bool) -> Colours:
     """0 → much, uint8 [256, 3]; lightness is monotone."""
     if dark:
@@ -51,6 +55,7 @@ def sequential(dark: bool) -> Colours:
     return _table([(0.0, 0.97, 0.01, 200), (0.3, 0.83, 0.09, 205), (0.65, 0.58, 0.12, 245), (1.0, 0.30, 0.11, 280)])
 
 
+@cache
 def diverging(dark: bool) -> Colours:
     """−much (blue) → 0 (the panel's colour) → +much (orange), uint8 [256, 3]."""
     middle, end = (0.28, 0.80) if dark else (0.97, 0.45)
