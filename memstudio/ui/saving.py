@@ -58,6 +58,7 @@ def _as_svg(widget: QWidget) -> bytes:
     device = QBuffer(held)
     picture = QSvgGenerator()
     picture.setOutputDevice(device)
+    picture.setResolution(widget.logicalDpiX())  # else its letters are of another size than the window's
     picture.setSize(widget.size())
     picture.setViewBox(QRect(0, 0, widget.width(), widget.height()))
     painter = QPainter(picture)

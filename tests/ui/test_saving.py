@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QAbstractItemModel, Qt
 from PySide6.QtGui import QImage, QStandardItem, QStandardItemModel
+from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractItemView, QFileDialog, QPushButton, QTableView, QTreeView, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -159,6 +160,8 @@ def test_a_picture_has_the_ground_of_its_window_and_an_svg_its_texts(qtbot: QtBo
     text = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "<svg" in text
     assert "gold · Zürich" in text
+    size = QSvgRenderer(str(tmp_path / "a.svg")).defaultSize()
+    assert 0.9 < size.width() / widget.width() < 1.1, "as large as on the screen, but for how readers count dots an inch"
     for name in ("none/a.png", "none/a.svg"):
         with pytest.raises(UserError, match="cannot be written there"):
             save_widget(widget, tmp_path / name)

@@ -39,6 +39,7 @@ class MapBar(QWidget):
         self.shade_box = ShadeBox()
         self.levels: list[QPushButton] = []
         self._count = count
+        count.setContentsMargins(4, 3, 0, 3)  # its line stands beside the words on the buttons
         self._row = FlowLayout(4)
         self._box = QWidget()
         self._box.setLayout(self._row)

@@ -20,7 +20,7 @@ from memstudio.ui.snapshots import BankView, NodeView
 from memstudio.ui.theme import Theme
 
 TYPING_PAUSE_MS = 150
-WIDTHS = {Column.MEASURE: 62, Column.STATE: 66, Column.DOCUMENTS: 48, Column.SIZE: 54}
+WIDTHS = {Column.MEASURE: 72, Column.STATE: 66, Column.DOCUMENTS: 48, Column.SIZE: 54}
 LABEL_WIDTH = 132
 
 
