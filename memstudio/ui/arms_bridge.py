@@ -9,7 +9,8 @@ from memstudio.anchor.values import Sampling
 from memstudio.jobs import Job
 from memstudio.ui.arms_views import ArmsAsk, ArmsEnded, ArmsSaid, ArmsStand, ArmsWeighed
 from memstudio.ui.bridge import Bridge
-from memstudio.ui.models.arms_sheet import ArmsSheet, write_arms
+from memstudio.ui.models.arms_sheet import ArmsSheet
+from memstudio.ui.models.csv_file import write_csv
 from memstudio.ui.snapshots import Noted
 from memstudio.ui.texts import counted
 
@@ -56,6 +57,6 @@ class ArmsBridge(QObject):
         """Write the table as CSV; a line in the status bar follows."""
 
         def work(_: "Session", __: Job) -> Noted:
-            return Noted(f"{file}: {counted(write_arms(sheet, file), 'row')} written.")
+            return Noted(f"{file}: {counted(write_csv(file, sheet.header(), sheet.lines()), 'row')} written.")
 
         self._bridge.errand("Writing the table", work, shown=True)

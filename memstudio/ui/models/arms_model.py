@@ -10,6 +10,7 @@ from memstudio.anchor.values import Token
 from memstudio.session.arms import Standing, Weighed
 from memstudio.ui.arms_views import LETTERS
 from memstudio.ui.models.arms_sheet import ArmsSheet
+from memstudio.ui.models.roles import ExactRole
 from memstudio.ui.texts import plain_tip, signed, visible
 
 AnyIndex = QModelIndex | QPersistentModelIndex
@@ -119,6 +120,8 @@ class ArmsModel(QAbstractTableModel):
             if found is None:
                 return UNMEASURED
             return f"{found:.2f}".replace("-", "−") if arm == 0 else signed(found) if found else "0"
+        if role == ExactRole:
+            return self.logprob(0, at) if arm == 0 else self.gap(arm, at)
         if role == GapRole:
             return self.gap(arm, at) if arm else None
         if role in (PartsRole, ForcedRole):

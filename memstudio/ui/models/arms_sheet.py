@@ -1,13 +1,7 @@
-"""The tokens of an A/B/C as rows, frozen: copied as text, written as CSV on any thread."""
+"""The tokens of an A/B/C as rows, frozen, to be copied as text or written as CSV on any thread."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-from memstudio.errors import UserError
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +27,6 @@ class ArmsSheet:
         """All of it, parted by tabs, for a spreadsheet's paste."""
         lines = [self.header(), *self.lines()]
         return "\n".join("\t".join(cell.replace("\t", "⇥").replace("\n", "↵") for cell in line) for line in lines) + "\n"
-
-
-def write_arms(sheet: ArmsSheet, file: Path) -> int:
-    """Write a CSV file (UTF-8, a header line) and give the number of rows. A token that a spreadsheet would take for a formula has an
-    apostrophe before it.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    try:
-        with file.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(sheet.header())
-            for at, piece, *figures in sheet.lines():
-                writer.writerow([at, f"'{piece}" if piece.startswith(_FORMULA) else piece, *figures])
-    except OSError as error:
-        raise UserError(f"{file}: cannot be written ({error.strerror or error}): choose another place") from None
-    return len(sheet.rows)
 
 
 def _figure(value: float | None) -> str:

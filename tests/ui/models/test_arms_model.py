@@ -10,11 +10,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
 from memstudio.anchor.values import Token
-from memstudio.errors import UserError
 from memstudio.session.arm_wish import NO_MEMORY, SHIPPED, THIS, ArmWish
 from memstudio.session.arms import Standing, Weighed
 from memstudio.ui.models.arms_model import ArmsModel, ForcedRole, GapRole, PartsRole
-from memstudio.ui.models.arms_sheet import ArmsSheet, write_arms
+from memstudio.ui.models.arms_sheet import ArmsSheet
+from memstudio.ui.models.csv_file import write_csv
+from memstudio.ui.models.roles import ExactRole
 
 ROLE = Qt.ItemDataRole
 
@@ -98,16 +99,17 @@ def test_an_answer_that_ends_first_parts_where_it_ends_once_all_have_ended(qapp:
 
 def test_the_table_is_written_with_all_figures_and_no_formula(model: ArmsModel, tmp_path: Path) -> None:
     weighed(model, [-0.5, -1.0, -0.3], [-1.5, -4.0, -0.3], [-6.5, -1.0, -0.25])
-    assert write_arms(model.sheet(), tmp_path / "arms.csv") == 3
+    sheet = model.sheet()
+    assert write_csv(tmp_path / "arms.csv", sheet.header(), sheet.lines()) == 3
     rows = list(csv.reader((tmp_path / "arms.csv").read_text(encoding="utf-8").splitlines()))
     assert rows[0][:4] == ["token", "text", "log p: this revision", "log p: as shipped"]
     assert rows[0][-1] == "Δ log p: no memory − this revision"
     assert rows[2] == ["1", " it", "-1", "-4", "-1", "-3", "0"]
     assert model.sheet().text().splitlines()[1].split("\t")[1] == " 79"
-    write_arms(ArmsSheet(("a", "b"), (("=1+1", (None, -1.0)),)), tmp_path / "formula.csv")
+    odd = ArmsSheet(("a", "b"), (("=1+1", (None, -1.0)),))
+    write_csv(tmp_path / "formula.csv", odd.header(), odd.lines())
     assert list(csv.reader((tmp_path / "formula.csv").read_text(encoding="utf-8").splitlines()))[1] == ["0", "'=1+1", "", "-1", ""]
-    with pytest.raises(UserError, match="cannot be written"):
-        write_arms(model.sheet(), tmp_path / "no" / "folder.csv")
+    assert model.index(2, 0).data(ExactRole) == pytest.approx(-6.0)
 
 
 def test_ten_thousand_cells_are_filled_without_looking_back(qapp: object) -> None:
