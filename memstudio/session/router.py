@@ -99,6 +99,7 @@ class Router:
         self._bank = bank
         self._running = running
         self._known: dict[ClusterId, tuple[str, bool]] = {}
+        self._last: tuple[str, NDArray[np.float32], int] | None = None
 
     def key_of(self, prompt: str) -> str:
         """The text that a prompt is routed by, see `Running.key_of`; the prompt itself until the anchor is there: none is loaded for it."""
@@ -111,8 +112,7 @@ class Router:
             UserError: an empty key, no encoder on this machine, a damaged bank, a pin that is no path.
         """
         tree = self._bank.tree
-        vector = self._running.key_vectors([key])[0]
-        pieces = self._running.key_pieces(key)
+        vector, pieces = self._read(key)
         found = tree.descend(vector, hidden, RUNNERS)
         forks = tuple(self._fork(vector, found, place, hidden) for place in range(len(found.clusters)))
         ended: End = ""
@@ -121,6 +121,13 @@ class Router:
         path = explicit(tree, pinned).clusters if pinned else ()
         held = tuple(self._candidate(each, float(tree.distances(vector, [each])[0]), hidden) for each in path)
         return KeyRoute(key, pieces, min(pieces, self._bank.manifest.retriever.max_tokens), found, forks, ended, held)
+
+    def _read(self, key: str) -> tuple[NDArray[np.float32], int]:
+        """A key's vector and its word pieces; the last one's are kept, for it comes again when something is hidden or pinned."""
+        last = self._last
+        if last is None or last[0] != key:
+            self._last = last = (key, self._running.key_vectors([key])[0], self._running.key_pieces(key))
+        return last[1:]
 
     def _fork(self, vector: NDArray[np.float32], route: Route, place: int, hidden: frozenset[ClusterId]) -> Fork:
         tree = self._bank.tree

@@ -23,6 +23,7 @@ from memstudio.ui.snapshots import JobView, Message
 
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
+    from memstudio.session import Session
 
 TITLE = "Making the map"
 
@@ -91,9 +92,14 @@ class MapBridge(QObject):
             self._making.cancel()
             self._making = None
 
-    def read_key(self, ask: int, text: str) -> None:
-        """Have the session's worker read the vector of a key that it has just routed; `key_read` follows."""
-        self._bridge.errand("Reading the key", lambda session, _: KeyRead(ask, session.running.key_vectors([text])[0]), urgent=True)
+    def read_key(self, ask: int, key: str | None, prompt: str) -> None:
+        """Have the session's worker read the vector of a key that it has just routed (None: the prompt's own); `key_read` follows."""
+
+        def work(session: "Session", _: Job) -> Message:
+            running = session.running
+            return KeyRead(ask, running.key_vectors([running.key_of(prompt) if key is None else key])[0])
+
+        self._bridge.errand("Reading the key", work, urgent=True)
 
     def place(self, turn: int, ask: int, key: NDArray[np.float32]) -> None:
         """Find where a key [dim] lies; `placed` follows where there is a map by then."""

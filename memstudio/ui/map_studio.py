@@ -96,7 +96,7 @@ class MapStudio(QObject):
     def _routed(self, number: int, event: Routed) -> None:
         """A route that was pinned or named was not chosen by a key, so none is drawn."""
         if self._ask is not None and self._ask.number == number and event.route.distances and math.isfinite(event.route.distances[0]):
-            self.bridge.read_key(number, self._ask.key or self._ask.text)
+            self.bridge.read_key(number, self._ask.key, self._ask.text)
 
     def _traced(self, event: Traced) -> None:
         if self._ask is None or event.trace.prompt != self._ask.text:

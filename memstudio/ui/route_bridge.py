@@ -2,17 +2,15 @@
 answer that is being written. It reads the tree, the encoder and labels, which nobody writes to."""
 
 import threading
-import traceback
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 
 from memstudio.errors import UserError
-from memstudio.jobs import Job, Worker
+from memstudio.jobs import Job
+from memstudio.ui.aside import Aside
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.route_views import RouteAsk, RouteSaid
-from memstudio.ui.snapshots import Crashed
 
 if TYPE_CHECKING:
     from memstudio.session import Session
@@ -23,18 +21,14 @@ class RouteBridge(QObject):
     """Emits `said` on the interface thread only. Of questions that come faster than they are answered only the newest is answered."""
 
     said = Signal(RouteSaid)
-    _came = Signal(RouteSaid)
-    _broke = Signal(Crashed)
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__(bridge)
-        self._worker = Worker("memstudio-routes")
+        self._aside = Aside(bridge, "memstudio-routes")
         self._router: Router | None = None
         self._newest: RouteAsk | None = None
         self._lock = threading.Lock()
-        self._closed = False
-        self._came.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
-        self._broke.connect(bridge.crashed, Qt.ConnectionType.QueuedConnection)
+        bridge.carry(RouteSaid, self.said)
         bridge.attend(self._opened)
 
     def route(self, ask: RouteAsk) -> None:
@@ -42,17 +36,13 @@ class RouteBridge(QObject):
         with self._lock:
             waiting, self._newest = self._newest is not None, ask
         if not waiting:
-            self._worker.submit("Routing", self._work).future.add_done_callback(self._settle)
+            self._aside.submit("Routing", self._work)
 
     def close(self) -> None:
-        """End the thread."""
-        if not self._closed:
-            self._closed = True
-            self._worker.close()
-
-    def _deliver(self, said: RouteSaid) -> None:
-        if not self._closed:
-            self.said.emit(said)
+        """The window goes: end the thread."""
+        with self._lock:
+            self._newest = None
+        self._aside.close()
 
     # On the session's thread
 
@@ -61,17 +51,11 @@ class RouteBridge(QObject):
 
     # On the thread of its own
 
-    def _work(self, _: Job) -> None:
+    def _work(self, _: Job) -> RouteSaid | None:
         with self._lock:
             ask, self._newest = self._newest, None
         router = self._router
-        if ask is not None and router is not None and not self._closed:
-            self._came.emit(RouteSaid(ask, _answer(router, ask)))
-
-    def _settle(self, future: Future[None]) -> None:
-        error = future.exception()
-        if error is not None:
-            self._broke.emit(Crashed("Routing", "".join(traceback.format_exception(error))))
+        return None if ask is None or router is None else RouteSaid(ask, _answer(router, ask))
 
 
 def _answer(router: "Router", ask: RouteAsk) -> "KeyRoute | str":

@@ -32,6 +32,7 @@ from memstudio.ui.revision_views import (
     PatchView,
     RevertView,
 )
+from memstudio.ui.route_views import RouteSaid
 from memstudio.ui.scan_views import ScanMessage
 
 Indices = NDArray[np.int64]
@@ -285,6 +286,7 @@ Message = (
     | Deed
     | BuildMessage
     | ScanMessage
+    | RouteSaid
     | LearnMessage
     | ArmsMessage
     | MapMessage

@@ -1,6 +1,8 @@
 """A key is routed as it is typed: on the real window, while the session's own thread is busy, the newest question winning."""
 
+import csv
 import threading
+from pathlib import Path
 
 import pytest
 from PySide6.QtTest import QTest
@@ -10,6 +12,7 @@ from memstudio.bank.bank import open_bank
 from memstudio.bank.values import ClusterId, Route
 from memstudio.errors import UserError
 from memstudio.session.router import Router
+from memstudio.session.running import Running
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.snapshots import Wish
 from memstudio.ui.typing_figures import keystrokes_ms
@@ -203,6 +206,31 @@ def test_another_bank_routes_the_prompt_anew(opened: MainWindow, settle: Act, qt
     with qtbot.waitSignal(opened.routes.shown, timeout=PATIENCE_MS):
         settle(lambda: opened.open_wish(wish))
     assert rows(opened)[1] == opened.panels.prompt.text.toPlainText()
+
+
+def test_the_route_is_written_as_a_table_with_all_digits(opened: MainWindow, settle: Act, qtbot: QtBot, tmp_path: Path) -> None:
+    type_in(opened, qtbot, "gold")
+    with qtbot.waitSignal(opened.studio.bridge.noted, timeout=PATIENCE_MS):
+        opened.saves.save_table_to(opened.route.list, tmp_path / "route.csv")
+    with (tmp_path / "route.csv").open(newline="", encoding="utf-8-sig") as stream:
+        lines = list(csv.reader(stream))
+    assert lines[0] == ["Cluster", "Docs", "Distance", "Margin"]
+    distances = [float(line[2]) for line in lines if line[0].startswith("▸")]
+    assert distances == list(routed(opened, "gold").distances)
+
+
+def test_a_key_that_comes_again_is_not_encoded_again(
+    opened: MainWindow, settle: Act, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_in(opened, qtbot, "gold")
+    read: list[list[str]] = []
+    real = Running.key_vectors
+    monkeypatch.setattr(Running, "key_vectors", lambda self, texts: (read.append(texts), real(self, texts))[1])
+    with qtbot.waitSignal(opened.routes.shown, timeout=PATIENCE_MS):
+        settle(lambda: opened.studio.toggle_hide([ClusterId(*next(opened.route.rows()).data(0, 0x100))]))
+    assert read == []
+    type_in(opened, qtbot, "tin")
+    assert read == [["tin"]]
 
 
 def test_keystrokes_are_timed(opened: MainWindow) -> None:

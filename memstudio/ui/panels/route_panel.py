@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHeaderView, QPushButton, QSizePolicy, QTreeWidget
 from memstudio.bank.values import BASE, THIN_MARGIN, ClusterId, Overlay
 from memstudio.events import Hidden
 from memstudio.session.router import Candidate, Fork, KeyRoute
+from memstudio.ui.models.roles import ExactRole
 from memstudio.ui.panels.parts import EmptyState, label, pages, row, set_kind
 from memstudio.ui.panels.route_delegate import FURTHER, MarginDelegate
 from memstudio.ui.selection import Chosen
@@ -211,6 +212,8 @@ class RoutePanel(QWidget):
         item.setToolTip(0, plain_tip("\n".join(filter(None, (f"{each.cluster}  {each.label}", ", ".join(words), "Return: run on this")))))
         for section in (1, 2, 3):
             item.setTextAlignment(section, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        for section, exact in ((1, each.documents), (2, each.distance), (3, further)):
+            item.setData(section, ExactRole, exact)
         if further is not None and widest > 0:
             item.setData(3, FURTHER, max(0.0, further) / widest)
         if mark == "▸":
