@@ -122,7 +122,7 @@ class Asked:
 
 def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Exported":
     from memstudio.cli.facts import read_or_say
-    from memstudio.export.bank import refuse_taken
+    from memstudio.export.place import refuse_taken
     from memstudio.export.plan_file import read_plan, write_plan
     from memstudio.export.rank import RANKINGS
     from memstudio.session.exporting import export_planned, plan_bank

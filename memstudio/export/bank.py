@@ -6,7 +6,6 @@ It is written beside its final name, synced, read back, and renamed when it is s
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from memstudio.bank.values import Fallback, Overlay
 from memstudio.errors import UserError
 from memstudio.export.card import bank_card
 from memstudio.export.level import Blob, level_file, level_rows
+from memstudio.export.place import beside, give_name, refuse_full, refuse_taken, said
 from memstudio.export.plan import ExportPlan, Kept
 from memstudio.export.plan_file import plan_lines
 from memstudio.export.pouring import copy_over, pour, sync_folder
@@ -64,16 +64,12 @@ class Draft:
         """
         parent = {**(self._manifest.parent or {}), **figures}
         wanted = self._wanted
-        with _said(self.out):
+        with said(self.out):
             (self.folder / README).unlink()
             card = pour(self.folder / README, [bank_card(self._manifest.name, parent, wanted.kept, wanted.fallback).encode()], _silent)
             manifest = self._manifest.model_copy(update={"parent": parent, "files": {**self._manifest.files, README: card}})
             _write_manifest(self.folder, manifest)
-            refuse_taken(self.out)
-            if self.out.is_dir():
-                self.out.rmdir()
-            self.folder.rename(self.out)
-            sync_folder(self.out.parent)
+        give_name(self.folder, self.out)
         self.settled = True
         return open_bank(self.out).digest
 
@@ -89,32 +85,11 @@ def drafted(bank: Bank, out: Path, wanted: Wanted, job: Job) -> Iterator[Draft]:
         Cancelled: the job was cancelled; nothing is left.
     """
     _check(bank, out, wanted)
-    part = out.with_name(f"{out.name}.part")
-    try:
-        with _said(out):
-            _clear(part)
-            part.mkdir(parents=True)
+    with beside(out) as part:
+        with said(out):
             manifest = _write(bank, part, out.name, wanted, job)
         open_bank(part).verify(job.progress)
-        draft = Draft(part, out, manifest, wanted)
-        yield draft
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def refuse_taken(out: Path) -> None:
-    """Refuse a target that holds anything; an empty folder is fine.
-
-    Raises:
-        UserError: there is something.
-    """
-    try:
-        taken = out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir())))
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}): choose another place") from error
-    if taken:
-        what = "holds files already" if out.is_dir() else "is there already"
-        raise UserError(f"{out}: {what}: choose another name, or an empty folder")
+        yield Draft(part, out, manifest, wanted)
 
 
 def _check(bank: Bank, out: Path, wanted: Wanted) -> None:
@@ -123,10 +98,7 @@ def _check(bank: Bank, out: Path, wanted: Wanted) -> None:
         raise UserError(f"{out}: lies in the bank that is exported: choose a place outside it")
     if wanted.fallback == "generic" and not bank.manifest.generic:
         raise UserError(f"fallback generic: {bank.name!r} has no generic blocks: choose zero or sibling")
-    folder = next(folder for folder in out.resolve().parents if folder.exists())
-    needed, free = expected_bytes(bank, wanted.kept), shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(f"{out}: the bank takes about {needed:,} bytes, the disk has {free:,}: choose another disk")
+    refuse_full(out, expected_bytes(bank, wanted.kept), "bank")
 
 
 def expected_bytes(bank: Bank, kept: Kept) -> int:
@@ -160,8 +132,6 @@ def _write(bank: Bank, part: Path, name: str, wanted: Wanted, job: Job) -> Manif
     fields = {"name": _name(name, source), "fallback": wanted.fallback, "parent": parent, "files": dict(sorted(files.items()))}
     manifest = source.model_copy(update=fields)
     _write_manifest(part, manifest)
-    for folder in {path.parent for path in part.rglob("*")}:
-        sync_folder(folder)
     return manifest
 
 
@@ -200,19 +170,3 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def _silent(_: int) -> None:
     pass
-
-
-def _clear(part: Path) -> None:
-    """What an earlier export that was killed left beside the final name."""
-    if part.is_symlink() or part.is_file():
-        part.unlink()
-    shutil.rmtree(part, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _said(out: Path) -> Iterator[None]:
-    """What goes wrong while writing, as a line for people."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror or error}): nothing is left of it; choose another place") from error

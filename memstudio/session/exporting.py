@@ -16,7 +16,8 @@ from memstudio import __version__
 from memstudio.anchor.wish import RunTime
 from memstudio.bank.values import ClusterId, Fallback
 from memstudio.errors import UserError
-from memstudio.export.bank import Draft, Wanted, drafted, refuse_taken
+from memstudio.export.bank import Draft, Wanted, drafted
+from memstudio.export.place import refuse_taken
 from memstudio.export.plan import ExportPlan, Kept, plan_export
 from memstudio.export.rank import RankBy, Ranking
 from memstudio.export.silence import Gone

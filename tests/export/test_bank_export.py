@@ -20,7 +20,7 @@ from memstudio.bank.bank import Bank, open_bank
 from memstudio.bank.block import block_digest
 from memstudio.bank.values import BASE, PRUNED, BlockState, ClusterId, Fallback, Overlay
 from memstudio.errors import UserError
-from memstudio.export import bank as writing
+from memstudio.export import place as writing
 from memstudio.export.bank import Wanted, drafted
 from memstudio.export.plan import ExportPlan, plan_export
 from memstudio.export.plan_file import read_plan
