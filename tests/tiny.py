@@ -133,10 +133,13 @@ def make_bank(
     anchor: bool = True,
     absent: Sequence[ClusterId] = (),
     kept: Sequence[Sequence[int] | None] | None = None,
+    model: Path | None = None,
+    activation: str = "silu",
 ) -> Path:
     """Write a complete bank folder. levels: (clusters, width) a level; absent: clusters without documents.
 
     kept: for each level the clusters that have a row (a pruned bank); the generic row is added. anchor=False names a hub id instead.
+    model: another anchor (hidden 32, 2 layers) with this activation.
     """
     tree = make_tree(levels, seed=seed, absent=absent)
     blocks = [make_blocks(clusters + generic, width, seed=seed + at) if width else None for at, (clusters, width) in enumerate(levels, 1)]
@@ -150,7 +153,7 @@ def make_bank(
     fields: dict[str, object] = {
         "name": "tiny",
         "kind": "ffn",
-        "activation": "silu",
+        "activation": activation,
         "hidden_size": HIDDEN,
         "layers": list(range(LAYERS)),
         "dtype": dtype,
@@ -170,7 +173,7 @@ def make_bank(
         documents=tree.documents,
         blocks=blocks,
         kept=ids,
-        anchor=make_anchor(folder / "anchor", seed=seed) if anchor else None,
+        anchor=(model or make_anchor(folder / "anchor", seed=seed)) if anchor else None,
         clusters=_texts(tree),
         facts=known,
         routes=_routes(tree, known),

@@ -213,11 +213,11 @@ def load_anchor(folder: Path, *, device: str | DeviceChoice = "auto", dtype: str
     choice = device if isinstance(device, DeviceChoice) else choose_device(device)
     if dtype not in DTYPES:
         raise UserError(f"--dtype {dtype}: choose one of {', '.join(DTYPES)}")
-    config = _read_config(folder)
+    config = read_config(folder)
     _check_sizes(folder, config)
     tokenizer = load_tokenizer(folder)
     model = _load_weights(folder, config, DTYPES[dtype])
-    mlps = _gated_mlps(folder, model, config)
+    mlps = gated_mlps(folder, model, config)
     model, choice = _place(model, choice)
     text = config.get_text_config()
     return Anchor(
@@ -247,7 +247,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return loaded
 
 
-def _read_config(folder: Path) -> PretrainedConfig:
+def read_config(folder: Path) -> PretrainedConfig:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such anchor folder: give one with --anchor DIR")
     try:
@@ -306,7 +306,7 @@ def _load_weights(folder: Path, config: PretrainedConfig, dtype: torch.dtype) ->
     return model
 
 
-def _gated_mlps(folder: Path, model: PreTrainedModel, config: PretrainedConfig) -> list[nn.Module]:
+def gated_mlps(folder: Path, model: PreTrainedModel, config: PretrainedConfig) -> list[nn.Module]:
     """The MLP of every layer, in order: the modules right below `layers.N` that carry gate, up and down projections."""
     found: dict[int, nn.Module] = {}
     for name, module in model.named_modules():

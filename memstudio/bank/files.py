@@ -18,7 +18,7 @@ MAX_HEADER_BYTES = 8 << 20
 MAX_DIMENSIONS = 8
 _CHUNK_BYTES = 1 << 20
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz")
-_ITEM_BYTES = {
+ITEM_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
     "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
 }  # fmt: skip
@@ -222,11 +222,11 @@ def _entry(name: str, value: object, base: int) -> TensorEntry:
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"tensor {name[:80]!r} needs exactly dtype, shape and data_offsets")
     dtype, shape, offsets = value["dtype"], _naturals(value["shape"]), _naturals(value["data_offsets"])
-    if not isinstance(dtype, str) or dtype not in _ITEM_BYTES:
+    if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise ValueError(f"tensor {name[:80]!r} has an unknown dtype")
     if shape is None or len(shape) > MAX_DIMENSIONS or offsets is None or len(offsets) != 2:
         raise ValueError(f"tensor {name[:80]!r} has a bad shape or bad offsets")
-    if offsets[1] - offsets[0] != prod(shape) * _ITEM_BYTES[dtype]:
+    if offsets[1] - offsets[0] != prod(shape) * ITEM_BYTES[dtype]:
         raise ValueError(f"tensor {name[:80]!r}: its shape and dtype do not match its bytes")
     return TensorEntry(dtype, shape, base + offsets[0], base + offsets[1])
 

@@ -1,4 +1,4 @@
-"""The verb export: a patch of a study, a smaller bank, or the published layout."""
+"""The verb export: a patch of a study, a smaller bank, a dense model, or the published layout."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from memstudio.cli import show
+from memstudio.cli.dense import export_dense_model, report_dense
 from memstudio.cli.importing import export_published
 from memstudio.cli.options import (
     AnchorOption,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 Word = TypeVar("Word", bound=str)
 FALLBACKS: "tuple[Fallback, ...]" = ("zero", "generic", "sibling")
-_KINDS = ("patch", "bank", "published")
+_KINDS = ("patch", "bank", "dense", "published")
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
@@ -45,7 +46,7 @@ def export(
         typer.Option(
             "--as",
             metavar="KIND",
-            help="patch: revisions; bank: a smaller bank; published: a bank as W1, W2, W3 in one safetensors file.",
+            help="patch: revisions; bank: a smaller bank; dense: one route as part of the anchor; published: a bank as W1, W2, W3.",
         ),
     ] = "patch",
     revisions: Annotated[
@@ -78,25 +79,35 @@ def export(
         Path | None, typer.Option("--facts", metavar="FILE", help="bank: rank by these facts.", show_default="the bank's own")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="bank: of --rank-by random.")] = 0,
-    check: Annotated[bool, typer.Option("--check/--no-check", help="bank: ask its facts before and after.")] = True,
+    route: Annotated[
+        str | None, typer.Option("--route", metavar="TEXT|CLUSTER", help="dense: the route whose blocks it holds.", show_default=False)
+    ] = None,
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", metavar="float32|bfloat16|float16", help="dense: of its weights.", show_default="as stored")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="bank, dense: ask its facts before and after.")] = True,
     device: DeviceOption = "auto",
     anchor: AnchorOption = None,
     encoder: EncoderOption = None,
     json: JsonOption = False,
     study: StudyOption = None,
 ) -> None:
-    """Write what a study holds for others: a patch of its revisions, or the bank with the best of its blocks."""
+    """Write what a study holds for others: a patch, the bank with the best of its blocks, or one route as an ordinary model."""
     if kind not in _KINDS:
-        raise UserError(f"--as {kind}: is not there; patch, bank and published are")
+        raise UserError(f"--as {kind}: is not there; {', '.join(_KINDS[:-1])} and {_KINDS[-1]} are")
     _only(kind, "patch", {"--revisions": revisions})
     options = {"--budget": budget, "--rank-by": rank_by, "--fallback": fallback, "--plan": plan, "--write-plan": write_plan}
     _only(kind, "bank", {**options, "--keep": keep, "--drop": drop, "--facts": facts})
+    _only(kind, "dense", {"--route": route, "--dtype": dtype})
     if kind == "published":
         if study is not None:
-            raise UserError("--as published: writes a bank as shipped; --study goes with patch and bank")
+            raise UserError("--as published: writes a bank as shipped; --study goes with patch, bank and dense")
         export_published(bank, out, json)
     elif kind == "patch":
         _export_patch(bank, out, revisions, study, json)
+    elif kind == "dense":
+        with reading(bank, study=study, device=device, anchor=anchor, encoder=encoder) as session, show.progress("export") as job:
+            report_dense(export_dense_model(session, out, route, dtype, check, job), session.study, json)
     else:
         asked = Asked(budget, rank_by, fallback, plan, write_plan, clusters_of(keep), clusters_of(drop), facts, seed, check)
         with reading(bank, study=study, device=device, anchor=anchor, encoder=encoder) as session, show.progress("export") as job:

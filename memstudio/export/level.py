@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from memstudio.bank.files import TensorFile, inside, read_header
+from memstudio.bank.files import ITEM_BYTES, TensorFile, inside, read_header
 from memstudio.bank.manifest import blocks_file
 from memstudio.bank.values import BASE, BlockState, ClusterId, Overlay
 from memstudio.errors import UserError
@@ -76,7 +76,7 @@ def level_file(rows: LevelRows) -> Iterator[bytes]:
     parts: dict[str, tuple[str, list[int]]] = {} if rows.whole else {"clusters": ("I64", [count])}
     if manifest.quantised:
         parts["scales"] = ("F32", [count, manifest.layout(level).vectors])
-    yield _header({**parts, "blocks": stored})
+    yield safetensors_header({**parts, "blocks": stored})
     source = read_header(inside(rows.bank.folder, blocks_file(level)))
     if not rows.whole:
         yield rows.ids.astype("<i8").tobytes()
@@ -85,12 +85,12 @@ def level_file(rows: LevelRows) -> Iterator[bytes]:
     yield from _tensor(rows, source, "blocks")
 
 
-def _header(parts: Mapping[str, tuple[str, list[int]]]) -> bytes:
-    items = {"I64": 8, "F32": 4, "F16": 2, "BF16": 2, "U8": 1}
-    header: dict[str, object] = {}
+def safetensors_header(parts: Mapping[str, tuple[str, list[int]]], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The start of a safetensors file that holds these tensors, one after the other. parts: name → (safetensors dtype, shape)."""
+    header: dict[str, object] = {} if metadata is None else {"__metadata__": dict(metadata)}
     at = 0
     for name, (dtype, shape) in parts.items():
-        end = at + items[dtype] * int(np.prod(shape, dtype=np.int64))
+        end = at + ITEM_BYTES[dtype] * int(np.prod(shape, dtype=np.int64))
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, end]}
         at = end
     raw = json.dumps(header).encode()

@@ -196,7 +196,7 @@ def _gone(session: Session) -> Gone:
 
 
 @contextmanager
-def _nothing_tried(session: Session) -> Iterator[None]:
+def nothing_tried(session: Session) -> Iterator[None]:
     """Hide, mute, solo and pin rest: they are not part of the bank."""
     before = session.running.runtime
     session.running.follow(RunTime())
@@ -215,7 +215,7 @@ def _recall(session: Session, draft: Draft, revision: int, job: Job) -> tuple[Pr
         asked = some(smaller.facts(), ASKED)
         if not asked:
             return None, None
-        with _nothing_tried(session):
+        with nothing_tried(session):
             before = session.score(asked, revision=revision, job=job)
         return recalled(before), recalled(smaller.score(asked, job=job))
 

@@ -64,6 +64,15 @@ class Running:
         folder, chat = self._bank.anchor_dir(self._anchor_folder), self._bank.manifest.prompt == "chat"
         return load_anchor(folder, device=self._device, dtype=self._dtype, chat=chat)
 
+    @property
+    def anchor_folder(self) -> Path:
+        """The anchor's model folder; loads nothing.
+
+        Raises:
+            UserError: it is not to be found, or is another model.
+        """
+        return self.anchor.folder if self.loaded else self._bank.anchor_dir(self._anchor_folder)
+
     @cached_property
     def arm(self) -> Arm:
         """The arm that answers the user.

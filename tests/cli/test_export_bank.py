@@ -77,7 +77,7 @@ def test_what_is_wrong_is_one_line_and_nothing_is_left(
 
 def test_options_of_a_smaller_bank_do_not_go_with_a_patch(shell: Shell, study: Path, tmp_path: Path) -> None:
     one_line(shell("export", study, tmp_path / "out", "--budget", "25%"), 2, "--budget: goes with --as bank")
-    one_line(shell("export", study, tmp_path / "out", "--as", "zip"), 2, "patch, bank and published are")
+    one_line(shell("export", study, tmp_path / "out", "--as", "zip"), 2, "patch, bank, dense and published are")
 
 
 def test_a_target_with_files_and_a_plan_of_another_bank_are_refused(shell: Shell, tiny_bank: Path, tmp_path: Path) -> None:
