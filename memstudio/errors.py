@@ -8,5 +8,9 @@ class UserError(Exception):
     """
 
 
+class BankMoved(UserError):
+    """A study's bank is no longer where it was; the window offers to look for it."""
+
+
 class Refused(UserError):
     """The answer is no: a gate stopped an edit, with the numbers. The shell exits with status 1."""

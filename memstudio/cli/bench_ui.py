@@ -44,6 +44,12 @@ def bench_ui(out: Path | None, *, on_display: bool, json: bool) -> None:
         "Seconds from the start of the process, one start after the other", ("bank", "painted", "open", "first route"), _starts(found)
     )
     show.table(
+        "Milliseconds from a key in the prompt to its route on the panel",
+        ("bank", "keys", "p50", "p95", "longest"),
+        [_typed(each) for each in found],
+        right=(1, 2, 3, 4),
+    )
+    show.table(
         "Milliseconds of a frame of the icicle, panning and zooming",
         ("bank", "clusters", "frames", "p50", "p95", "longest"),
         [(each.bank, *_row(each)) for each in found],
@@ -77,6 +83,11 @@ def _starts(found: "tuple[WindowFigures, ...]") -> list[tuple[str, ...]]:
         )
         for each in found
     ]
+
+
+def _typed(each: "WindowFigures") -> tuple[object, ...]:
+    typing = each.typing
+    return each.bank, typing.keys, f"{typing.p50_ms:.1f}", f"{typing.p95_ms:.1f}", f"{typing.longest_ms:.1f}"
 
 
 def _row(each: "WindowFigures") -> tuple[object, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from memstudio import paths
 from memstudio.bank.bank import Bank, open_bank
 from memstudio.bank.manifest import MANIFEST
-from memstudio.errors import UserError
+from memstudio.errors import BankMoved, UserError
 from memstudio.session.session import Session
 
 DEMO = "demo"
@@ -114,6 +114,6 @@ def _bank_of(study: Path) -> Bank:
         demo = open_bank(paths.demo_bank())
         if demo.digest == binding.bank_digest:
             return demo
-    raise UserError(
+    raise BankMoved(
         f"{study}: its bank {binding.bank_name!r} is no longer at {binding.bank_path}; name the bank and give --study {study}"
     )

@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QEventLoop, QTimer, SignalInstance
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QEventLoop, Qt, QTimer, SignalInstance
+from PySide6.QtGui import QGuiApplication, QKeyEvent
 
 from memstudio.errors import UserError
 from memstudio.jobs import Job, Worker
@@ -55,6 +56,16 @@ class Frames:
 
 
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """Milliseconds from a key in the prompt to the route of what stands there, on the panel and painted."""
+
+    keys: int
+    p50_ms: float
+    p95_ms: float
+    longest_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class WindowFigures:
     """Of one bank. starts: one after the other, the first of them cold; the rest is of one window.
 
@@ -64,6 +75,7 @@ class WindowFigures:
 
     bank: str
     starts: tuple[Start, ...]
+    typing: Typing
     icicle: Frames
     opening: Beats
     working: Beats
@@ -128,9 +140,9 @@ def _with_window(name: str, bank: str, folder: Path, starts: tuple[Start, ...], 
         if not window.studio.ready:
             raise UserError(f"{bank}: the window did not open it: {window.panels.status.line.text()}")
         job.breathe()
-        icicle = _frames(window)
+        typing, icicle = _typing(window), _frames(window)
         worked, working = _work(window, heart, bank, folder, job, load_s)
-        return WindowFigures(name, starts, icicle, opening, working, worked)
+        return WindowFigures(name, starts, typing, icicle, opening, working, worked)
     finally:
         window.close()
         window.deleteLater()
@@ -151,6 +163,24 @@ def wait(window: MainWindow, what: Callable[[], object], until: SignalInstance |
     what()
     if loop.exec():
         raise UserError(f"the window did not finish within {_PATIENCE_S:.0f} s")
+
+
+def _typing(window: MainWindow) -> Typing:
+    """One key after the other, each when the route of the one before is there."""
+    prompt, routes = window.panels.prompt.text, window.routes
+    show_dock(window.docks["route"])
+    prompt.clear()
+    QGuiApplication.processEvents()
+    took: list[float] = []
+    for letter in PROMPT * 2:
+        event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_unknown, Qt.KeyboardModifier.NoModifier, letter)
+        began = time.perf_counter()
+        wait(window, partial(QGuiApplication.sendEvent, prompt, event), routes.shown)
+        window.docks["route"].repaint()
+        took.append((time.perf_counter() - began) * 1000)
+    each = np.array(took)
+    p50, p95 = (float(np.percentile(each, share)) for share in (50, 95))
+    return Typing(each.size, p50, p95, float(each.max()))
 
 
 def _frames(window: MainWindow) -> Frames:

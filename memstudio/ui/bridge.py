@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from memstudio.bank.values import ClusterId
-from memstudio.errors import UserError
+from memstudio.errors import BankMoved, UserError
 from memstudio.events import Committed, Did, Event, Finished, Generated, Hidden, Routed, Traced
 from memstudio.jobs import Cancelled, Job, Worker
 from memstudio.session.findings import Findings
@@ -28,6 +28,7 @@ from memstudio.ui.outcome import outcome
 from memstudio.ui.snapshots import (
     Ask,
     Asked,
+    BankSought,
     BlockNeurons,
     CardView,
     Crashed,
@@ -62,6 +63,7 @@ class Bridge(QObject):
     """
 
     opened = Signal(Opened)
+    bank_sought = Signal(BankSought)
     loaded = Signal(Loaded)
     studied = Signal(Studied)
     committed = Signal(Committed)
@@ -101,6 +103,7 @@ class Bridge(QObject):
         self._background: Job | None = None
         self._carried: dict[type, Any] = {
             Opened: self.opened,
+            BankSought: self.bank_sought,
             Loaded: self.loaded,
             Studied: self.studied,
             Findings: self.found,
@@ -127,9 +130,12 @@ class Bridge(QObject):
         def work(_: Job) -> Message:
             if is_model_folder(wish.path):
                 return ModelFound(Path(wish.path).absolute(), wish.device, wish.encoder)
-            if self._session is not None and open_errands.goes_first(self._session, wish):
-                self._let_go()
-            session = errands.open_bank(wish)
+            try:
+                if self._session is not None and open_errands.goes_first(self._session, wish):
+                    self._let_go()
+                session = errands.open_bank(wish)
+            except BankMoved as moved:
+                return BankSought(wish, str(moved))
             self._let_go()
             self._session = session
             session.listen(self._hear, deeds=True)

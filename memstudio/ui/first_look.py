@@ -22,7 +22,7 @@ class FirstLook(QObject):
         self.problem: str | None = None
         bridge = window.studio.bridge
         window.studio.opened.connect(self._opened)
-        bridge.routed.connect(lambda *_: self._seen("route", last=True))
+        window.routes.shown.connect(lambda _: self._seen("route", last=True))
         bridge.failed.connect(self._fail)
         window.studio.crashed.connect(lambda crash: self._fail(f"{crash.title} failed"))
         window.installEventFilter(self)
@@ -42,7 +42,6 @@ class FirstLook(QObject):
         self._seen("opened")
         if not self._window.panels.prompt.has_prompt:
             self._window.panels.prompt.write(PROMPT)
-        self._window.run_prompt()
 
     def _seen(self, what: str, *, last: bool = False) -> None:
         def note() -> None:

@@ -17,6 +17,7 @@ from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.map_studio import MapStudio
 from memstudio.ui.measuring import Measuring
 from memstudio.ui.menus import ActionSet
+from memstudio.ui.moved_studio import MovedStudio
 from memstudio.ui.panels.arms_panel import ArmsPanel
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
 from memstudio.ui.panels.block_panel import BlockPanel
@@ -85,6 +86,7 @@ class MainWindow(WindowDesk):
         self.maps = MapStudio(bridge, self.panels.map, self.panels.status, self)
         self.tokens = TokenStudio(self.studio, self.theme, self)
         self.routes = RouteStudio(self.studio, self.route, self)
+        self.moved = MovedStudio(bridge, self)
         self.views = ViewStudio(self.studio, self)
         self.starts = StartStudio(self.studio, self.start, self)
         self.vitals = VitalsBridge(bridge)
@@ -200,6 +202,7 @@ class MainWindow(WindowDesk):
         self.arms.changed.connect(self._refresh)
         self.arms.raised.connect(lambda: show_dock(self.docks["pair"]))
         self.builds.open_wanted.connect(self.open_path)
+        self.moved.open_wanted.connect(self.open_wish)
         self._scale.wanted.connect(studio.scale)
         self._swap.wanted.connect(studio.swap)
         panels.prompt.change_wanted.connect(self.facts.change)

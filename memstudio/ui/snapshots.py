@@ -175,6 +175,14 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class BankSought:
+    """A study could not be opened, since its bank is no longer where it was: the line says where."""
+
+    wish: Wish
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The worker took up a question."""
 
@@ -251,6 +259,7 @@ class Crashed:
 
 Message = (
     Opened
+    | BankSought
     | Loaded
     | Studied
     | Nodes

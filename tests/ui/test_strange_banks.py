@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QMessageBox
+from pytestqt.qtbot import QtBot
 from safetensors.torch import load_file, save_file
 
 from memstudio.bank.values import ClusterId
@@ -148,27 +151,29 @@ def test_what_is_not_a_number_is_said_and_drawn_as_such(window: MainWindow, sett
     assert any("not a number" in line for line in said), said
 
 
-def test_a_study_whose_bank_went_says_where_it_was_and_what_to_do(window: MainWindow, settle: Act, said: list[str], tmp_path: Path) -> None:
-    bank = make_bank(tmp_path / "bank")
+def test_a_study_whose_bank_moved_says_where_it_was_and_is_opened_with_what_one_points_to(
+    window: MainWindow, settle: Act, said: list[str], qtbot: QtBot, tmp_path: Path
+) -> None:
+    bank, moved = make_bank(tmp_path / "bank"), tmp_path / "elsewhere"
+    wish = Wish(str(tmp_path / "study"), device="cpu")
     settle(lambda: window.open_wish(Wish(str(bank), study=tmp_path / "study", device="cpu")))
     settle(lambda: window.prune(ClusterId(3, 5)))
-    shutil.move(bank, tmp_path / "elsewhere")
-    settle(lambda: window.open_wish(Wish(str(tmp_path / "study"), device="cpu")))
-    assert str(bank) in said[-1]
-    assert "--study" in said[-1] or "Open bank" in said[-1]
-    settle(window.run_prompt)
-    assert window.studio.run is not None, "what was open stays open"
-
-
-def test_a_bank_that_moved_is_opened_with_its_study_again(window: MainWindow, settle: Act, said: list[str], tmp_path: Path) -> None:
-    bank = make_bank(tmp_path / "bank")
-    settle(lambda: window.open_wish(Wish(str(bank), study=tmp_path / "study", device="cpu")))
-    settle(lambda: window.prune(ClusterId(3, 5)))
-    moved = tmp_path / "elsewhere"
     shutil.move(bank, moved)
-    settle(lambda: window.open_wish(Wish(str(moved), study=tmp_path / "study", device="cpu")))
+    settle(lambda: window.open_wish(wish))
+    assert str(bank) in said[-1]
+    settle(window.run_prompt)
+    assert "open the bank again" in said[-1]
+    box = window.findChild(QMessageBox, "bank_moved")
+    assert isinstance(box, QMessageBox)
+    qtbot.mouseClick(next(button for button in box.buttons() if button.text() == "Find the bank…"), Qt.MouseButton.LeftButton)
+    dialog = window.findChild(QFileDialog)
+    assert isinstance(dialog, QFileDialog)
+    dialog.close()
+    settle(lambda: dialog.fileSelected.emit(str(moved)))
     assert window.studio.study is not None
     assert window.studio.study.head == 1
+    assert window.studio.bank is not None
+    assert window.studio.bank.bank.folder == moved
 
 
 def test_a_study_of_a_bank_that_changed_is_refused_in_one_line(window: MainWindow, settle: Act, said: list[str], tmp_path: Path) -> None:
