@@ -25,6 +25,11 @@ class Chosen:
         """How many clusters are selected."""
         return sum(int(mask.sum()) for mask in self.masks)
 
+    @property
+    def first(self) -> ClusterId | None:
+        """The coarsest that is selected, by index; None where nothing is."""
+        return next((ClusterId(level, int(mask.argmax())) for level, mask in enumerate(self.masks, 1) if mask.any()), None)
+
     def __contains__(self, cluster: ClusterId) -> bool:
         return cluster.level <= len(self.masks) and bool(self.masks[cluster.level - 1][cluster.index])
 

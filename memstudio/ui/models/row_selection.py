@@ -109,7 +109,8 @@ class RowSelection(QItemSelectionModel):
         for cluster in (self._rows.cluster(index), self.now.current):
             if cluster is not None and cluster in chosen:
                 return cluster
-        return None
+        taken_out = self._command & (Flag.Toggle | Flag.Deselect)
+        return None if taken_out else chosen.first  # all rows at once, before any was current: the keys need one
 
 
 def command_for(index: QModelIndex | QPersistentModelIndex, event: QEvent | None, command: Flag) -> Flag:
