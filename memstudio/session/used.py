@@ -52,29 +52,36 @@ class Use:
             int(self.fetched[at][row]), int(self.effects[at][row]), float(self.effect_sum[at][row]), float(self.effect_max[at][row])
         )
 
-    def dead(self, standing: Sequence[Mask]) -> tuple[ClusterId, ...]:
-        """The standing blocks that no prompt fetched and no trace met, coarsest first; none where no prompt was counted."""
-        if not self.prompts:
-            return ()
-        unused = (
-            here & (fetched == 0) & (effects == 0) for here, fetched, effects in zip(standing, self.fetched, self.effects, strict=True)
+    def dead_masks(self, standing: Sequence[Mask]) -> tuple[Mask, ...]:
+        """Which standing blocks no prompt fetched and no trace met, bool [clusters] a level; none where no prompt was counted."""
+        return tuple(
+            here & (fetched == 0) & (effects == 0) & (self.prompts > 0)
+            for here, fetched, effects in zip(standing, self.fetched, self.effects, strict=True)
         )
-        return _clusters(unused)
 
-    def idle(self, standing: Sequence[Mask]) -> tuple[ClusterId, ...]:
-        """The standing blocks whose effect was measured and never reached `MATTERS`, those fetched most first."""
-        found = (
-            here & (effects > 0) & (most < MATTERS) for here, effects, most in zip(standing, self.effects, self.effect_max, strict=True)
-        )
-        return tuple(sorted(_clusters(found), key=lambda cluster: (-self.of(cluster).fetched, cluster)))
-
-    def hot(self, standing: Sequence[Mask]) -> tuple[ClusterId, ...]:
-        """The standing blocks that were used, hottest first: by the magnitude of the summed effect where one was measured, then by how
-        often they were fetched."""
-        found = (
+    def used_masks(self, standing: Sequence[Mask]) -> tuple[Mask, ...]:
+        """Which standing blocks were used, likewise."""
+        return tuple(
             here & ((fetched > 0) | (effects > 0)) for here, fetched, effects in zip(standing, self.fetched, self.effects, strict=True)
         )
-        return tuple(sorted(_clusters(found), key=self._heat))
+
+    def idle_masks(self, standing: Sequence[Mask]) -> tuple[Mask, ...]:
+        """Which standing blocks had their effect measured and never reached `MATTERS`, likewise."""
+        return tuple(
+            here & (effects > 0) & (most < MATTERS) for here, effects, most in zip(standing, self.effects, self.effect_max, strict=True)
+        )
+
+    def dead(self, standing: Sequence[Mask]) -> tuple[ClusterId, ...]:
+        """As `dead_masks`, coarsest first."""
+        return _clusters(self.dead_masks(standing))
+
+    def idle(self, standing: Sequence[Mask]) -> tuple[ClusterId, ...]:
+        """As `idle_masks`, those fetched most first."""
+        return tuple(sorted(_clusters(self.idle_masks(standing)), key=lambda cluster: (-self.of(cluster).fetched, cluster)))
+
+    def hot(self, standing: Sequence[Mask]) -> tuple[ClusterId, ...]:
+        """As `used_masks`, hottest first: by the magnitude of the summed effect where one was measured, then by how often fetched."""
+        return tuple(sorted(_clusters(self.used_masks(standing)), key=self._heat))
 
     def _heat(self, cluster: ClusterId) -> tuple[float, int, ClusterId]:
         count = self.of(cluster)

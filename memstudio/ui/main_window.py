@@ -34,6 +34,7 @@ from memstudio.ui.panels.parts import EmptyState
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.route_panel import RoutePanel
 from memstudio.ui.panels.scan_panel import ScanPanel
+from memstudio.ui.panels.sets_panel import SetsPanel
 from memstudio.ui.panels.start_page import StartPage
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.table_panel import TablePanel
@@ -49,6 +50,7 @@ from memstudio.ui.studio import Panels, Studio
 from memstudio.ui.texts import on_button
 from memstudio.ui.theme import Theme
 from memstudio.ui.token_studio import TokenStudio
+from memstudio.ui.use_studio import UseStudio
 from memstudio.ui.view_studio import ViewStudio
 from memstudio.ui.vitals_bridge import VitalsBridge
 from memstudio.ui.window_desk import WindowDesk
@@ -83,6 +85,7 @@ class MainWindow(WindowDesk):
         self.builds = BuildStudio(self.studio, self)
         self.learns = LearnStudio(self.studio, self.theme, self)
         self.scans = ScanStudio(bridge, self.scan, self)
+        self.uses = UseStudio(self.studio, self.panels.sets, self)
         self.maps = MapStudio(bridge, self.panels.map, self.panels.status, self)
         self.tokens = TokenStudio(self.studio, self.theme, self)
         self.routes = RouteStudio(self.studio, self.route, self)
@@ -129,6 +132,7 @@ class MainWindow(WindowDesk):
             icicle=IciclePanel(theme),
             map=MapPanel(theme),
             table=TablePanel(theme),
+            sets=SetsPanel(theme),
             status=StatusBar(),
         )
         self.route = RoutePanel(theme)
@@ -163,6 +167,7 @@ class MainWindow(WindowDesk):
                 ("table", "Table", panels.table),
                 ("scan", "Where?", self.scan),
                 ("facts", "Facts", panels.facts),
+                ("sets", "Prompts", panels.sets),
                 ("compare", "Compare", self.compare),
                 ("pair", "A/B/C", self.abreast),
             ),
@@ -212,6 +217,7 @@ class MainWindow(WindowDesk):
         studio.overview.menu_wanted.connect(self._show_context)
         self.scan.menu_wanted.connect(self._show_context)
         self.route.menu_wanted.connect(self._show_context)
+        panels.sets.file_wanted.connect(self.choose_prompts)
         self.scan.scan_wanted.connect(self._scan)
         self.scan.selected.connect(studio.pick)
         self.scan.pin_wanted.connect(studio.run_on)

@@ -34,6 +34,7 @@ from memstudio.ui.revision_views import (
 )
 from memstudio.ui.route_views import RouteSaid
 from memstudio.ui.scan_views import ScanMessage
+from memstudio.ui.use_views import UseMessage
 
 Indices = NDArray[np.int64]
 JobEnd = Literal["", "done", "cancelled", "failed"]
@@ -296,6 +297,7 @@ Message = (
     | BuildMessage
     | ScanMessage
     | RouteSaid
+    | UseMessage
     | LearnMessage
     | ArmsMessage
     | MapMessage

@@ -25,6 +25,7 @@ from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.icicle_panel import IciclePanel
 from memstudio.ui.panels.map_panel import MapPanel
 from memstudio.ui.panels.prompt_panel import PromptPanel
+from memstudio.ui.panels.sets_panel import SetsPanel
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.panels.tree_panel import TreePanel
@@ -52,12 +53,13 @@ class Panels:
     icicle: IciclePanel
     map: MapPanel
     table: TablePanel
+    sets: SetsPanel
     status: StatusBar
 
     @property
     def views(self) -> tuple[View, ...]:
         """The views of the whole bank."""
-        return (self.tree, self.icicle, self.map, self.table)
+        return (self.tree, self.icicle, self.map, self.table, self.sets)
 
 
 class Studio(QObject):

@@ -32,8 +32,10 @@ from memstudio.ui.snapshots import Wish
 from memstudio.ui.studio import Panels, Studio
 from memstudio.ui.theme import Theme, ThemeChoice
 from memstudio.ui.token_studio import TokenStudio
+from memstudio.ui.use_studio import UseStudio
 from memstudio.ui.view_studio import ViewStudio
 
+PROMPT_FILES = "Prompts (*.txt *.jsonl *.json *.csv *.tsv);;All files (*)"
 FACT_FILES = "Facts (*.jsonl *.json *.csv *.tsv);;All files (*)"
 
 
@@ -49,6 +51,7 @@ class WindowDesk(QMainWindow):
     builds: BuildStudio
     learns: LearnStudio
     scans: ScanStudio
+    uses: UseStudio
     maps: MapStudio
     tokens: TokenStudio
     saves: SaveStudio
@@ -181,6 +184,20 @@ class WindowDesk(QMainWindow):
         ask = self.panels.prompt.ask(0)
         if ask.text:
             self.scans.scan(ask.text, answer, ask.key)
+
+    def count_use(self) -> None:
+        """Count the set that the panel names."""
+        show_dock(self.docks["sets"])
+        self.panels.sets.wish(effects=False)
+
+    def find_unused(self) -> None:
+        """List the dead blocks."""
+        show_dock(self.docks["sets"])
+        self.uses.find_unused()
+
+    def choose_prompts(self) -> None:
+        """Ask for a file of prompts, to be counted when it is wished."""
+        choose_file(self, "Choose a file of prompts", PROMPT_FILES, lambda file: self.panels.sets.take_file(Path(file)))
 
     def write_prompt(self) -> None:
         self.panels.prompt.text.setFocus()

@@ -72,6 +72,11 @@ class ClustersModel(QAbstractTableModel):
         """All measures that exist, a column each; a title stands for one measure."""
         self._replace(self.state.figures_with(self.state.shades, figures))
 
+    def restrict(self, masks: Sequence[Mask] | None) -> None:
+        """Have rows for these clusters only, bool [clusters] a level; None: for all."""
+        self.state.only = None if masks is None else self.state.rows.flags(masks)
+        self._rearrange()
+
     def choose(self, wanted: Filter) -> None:
         """Filter the rows."""
         self.filter = wanted

@@ -48,6 +48,8 @@ class ClustersState:
         self.changes: NDArray[np.int64] = np.zeros(rows.count, np.int64)
         self.hidden, self.muted, self.route, self.selected = (np.zeros(rows.count, bool) for _ in range(4))
         self.blockless: Mask = rows.block_bytes == 0
+        self.only: Mask | None = None
+        """Which rows there are at all, whatever the filter; None: all."""
         self.shades: Shades | None = None
         self.figures: tuple[Shades, ...] = ()
         self._extra: tuple[Shades, ...] = ()
@@ -121,7 +123,7 @@ class ClustersState:
 
     def _kept(self, wanted: Filter) -> Mask:
         rows = self.rows
-        keep: Mask = np.ones(rows.count, bool)
+        keep: Mask = np.ones(rows.count, bool) if self.only is None else self.only.copy()
         if wanted.level:
             keep &= rows.level == wanted.level
         if wanted.text:

@@ -45,15 +45,13 @@ def _fill(painter: QPainter, rect: QRectF, shades: Shades, value: float, tone: T
 
 def _across(rect: QRectF, shades: Shades, value: float) -> float:
     """Where a value stands between the ends of a bar, as x."""
-    low = -shades.bound if shades.signed else 0.0
-    return rect.left() + rect.width() * (min(shades.bound, max(low, value)) - low) / (shades.bound - low)
+    return rect.left() + rect.width() * float(shades.along(value))
 
 
 def colour_of(shades: Shades, value: float, tone: Tone) -> QColor:
     """A value's colour on the scale."""
-    low = -shades.bound if shades.signed else 0.0
-    share = (min(shades.bound, max(low, value)) - low) / (shades.bound - low)
-    return QColor(*(int(part) for part in _table(shades.signed, tone.dark)[round(share * (STEPS - 1))]))
+    place = round(float(shades.along(value)) * (STEPS - 1))
+    return QColor(*(int(part) for part in _table(shades.signed, tone.dark)[place]))
 
 
 @lru_cache(maxsize=4)
