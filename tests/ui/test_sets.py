@@ -59,7 +59,7 @@ def test_effects_of_a_file_are_measured_and_those_that_never_matter_are_told_fro
     panel.take_file(prompts)
     settle(panel.effects_button.click)
     assert panel.note.text() == "effects on 3 of 3"
-    assert "3 prompts, effects on 3 · revision 0" in panel.shown.currentText()
+    assert panel.shown.currentText().startswith("mine.txt · 3 prompts · r0 · ")
     measured = opened.studio.overview.figures[EFFECTS]
     assert measured.kind == "causal"
     assert 3 <= measured.measured <= 9
@@ -131,7 +131,7 @@ def test_a_run_and_its_trace_are_counted_as_they_end(opened: MainWindow, settle:
     assert run is not None
     assert run.route is not None
     panel = opened.panels.sets
-    assert panel.shown.itemText(1).startswith("Single runs · 1 prompt, effects on 1")
+    assert panel.shown.itemText(1).startswith("Single runs · 1 prompt · r0 · ")
     assert [opened.studio.overview.figures[USE].at(cluster) for cluster in run.route.clusters] == [1.0, 1.0, 1.0]
 
 

@@ -15,6 +15,11 @@ def figure_text(value: float | None, *, signed: bool = False) -> str:
     return f"{value:{'+' if signed else ''}{digits}}".replace("-", "−").replace("inf", "∞")
 
 
+def bound_text(shades: Shades) -> str:
+    """The upper end of a scale: three significant digits, whole where they are many."""
+    return f"{shades.bound:,.0f}" if shades.bound >= 1000 else f"{shades.bound:.3g}"
+
+
 def measure_line(shades: Shades, cluster: ClusterId) -> str:
     """For a tooltip: "effect: +1.25 Δ log-probability (causal)", or that it was not measured."""
     value = shades.at(cluster)

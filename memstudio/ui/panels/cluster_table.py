@@ -32,6 +32,8 @@ class ClusterTable(QTableView):
         self.setModel(model)
         self.rows = RowSelection(model, self)
         self.setSelectionModel(self.rows)
+        # Headers ask whether all rows of a column are selected each time they paint; with a model of their own that costs nothing.
+        self.horizontalHeader().setSelectionModel(QItemSelectionModel(model, self))
         self.setItemDelegate(TableDelegate(theme, model, self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from memstudio.bank.values import BASE, ClusterId, Overlay
 from memstudio.session.centroid_map import Map
+from memstudio.ui.models.measure_texts import bound_text
 from memstudio.ui.panels.hover_card import HoverCard
 from memstudio.ui.panels.legend import Legend
 from memstudio.ui.panels.map_bar import MapBar
@@ -151,8 +152,9 @@ class MapPanel(QWidget):
         if shades is None:
             self.read.setText("")
         else:
-            low = f"−{shades.bound:.3g}" if shades.signed else "0"
-            self.legend.show_scale(shades.table(self._theme.tone.dark), low, f"{shades.bound:.3g}", self._theme.tone)
+            high = bound_text(shades)
+            low = f"−{high}" if shades.signed else "0"
+            self.legend.show_scale(shades.table(self._theme.tone.dark), low, high, self._theme.tone)
             self.read.setText(f"{shades.title} ({shades.kind}) · {shades.measured:,} of {self._total:,} measured")
             self.read.setToolTip(plain_tip(shades.unit))
         self.plot.touch()

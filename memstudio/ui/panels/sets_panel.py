@@ -260,8 +260,8 @@ class SetsPanel(QWidget):
 
 
 def set_text(each: Counted) -> str:
-    """A kept count in a line: its name, how many prompts, effects on how many, at which revision, when."""
+    """A kept count in a line: its name, how many prompts, effects on how many, at which revision (r), when."""
     name = "Single runs" if each.name == RUNS and not each.digest else each.name
     prompts = counted(each.use.prompts, "prompt") if each.use.prompts == each.total else f"{each.use.prompts:,} of {each.total:,} prompts"
-    effects = f", effects on {each.use.measured:,}" if each.use.measured else ""
-    return f"{name} · {prompts}{effects} · revision {each.revision} · {when(each.time_s)}"
+    effects = f" · effects on {each.use.measured:,}" if each.use.measured else ""
+    return f"{name} · {prompts} · r{each.revision} · {when(each.time_s)}{effects}"

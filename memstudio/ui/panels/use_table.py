@@ -144,6 +144,8 @@ class UseTable(QWidget):
         else:
             some = sum(int((mask & (effects > 0)).sum()) for mask, effects in zip(there, use.effects, strict=True))
             text = f"{count:,} of {counted(some, 'measured block')} stayed under {MATTERS:g} on each of {use.measured:,} prompts (causal)."
+            if any(mask.any() for mask in masks[:-1]):
+                text += " Pruning one takes what lies below it along."
             empty = ("Every measured block matters", f"Each of {counted(some, 'block')} changed some answer by {MATTERS:g} or more.")
             if not use.measured:
                 text, empty = (

@@ -243,3 +243,10 @@ def test_it_is_painted_with_and_without_a_bank_wide_and_narrow(panel: TablePanel
     panel.show_bank(None, {})
     assert panel.empty.isVisibleTo(panel)
     assert not panel.grab().isNull()
+
+
+def test_painting_does_not_ask_about_every_selected_row(panel: TablePanel) -> None:
+    start = time.perf_counter()
+    panel.show_chosen(Chosen(tuple(np.ones(size, bool) for size in SIZES)))
+    panel.grab()
+    assert time.perf_counter() - start < 4 * SLOW
