@@ -113,7 +113,8 @@ class Store(Reading):
             return walk.read_revision(self._db, writer, revision_id, self.head)
 
     def keep_use(self, use: KeptUse) -> int:
-        """Keep what was counted, in place of an earlier count of the same prompts under the same name at the same revision; gives its id.
+        """Keep what was counted, in place of an earlier count of the same prompts under the same name at the same revision, unless that one
+        counted more (with effects, or to the end). Gives the id of the one that stands.
 
         Raises:
             UserError: there is no such revision.

@@ -60,11 +60,13 @@ def check_writable(use: KeptUse) -> None:
 
 
 def write_use(connection: Connection, use: KeptUse) -> int:
-    """Write a count in place of an earlier one of the same prompts at the same revision."""
+    """Write a count in place of an earlier one of the same prompts at the same revision, unless that one counted more, which then stays."""
     table = schema.prompt_sets
     same = (table.c.name == use.name) & (table.c.digest == use.digest) & (table.c.revision == use.revision)
-    for earlier in connection.scalars(select(table.c.id).where(same)).all():
-        remove_use(connection, earlier)
+    for earlier in connection.execute(select(table).where(same)).all():
+        if (earlier.prompts, earlier.measured) > (use.prompts, use.measured):
+            return int(earlier.id)
+        remove_use(connection, earlier.id)
     number = _insert_set(connection, use)
     _insert_counts(connection, number, use.counts)
     return number

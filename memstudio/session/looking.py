@@ -94,8 +94,9 @@ class Looking(Trying):
     ) -> Counted:
         """How often prompts (a set, a file of them; None: those of the bank's facts) fetch each block and, with effects, what it does.
 
-        Nothing that is hidden, muted or pinned acts. keep: in the study, in place of an earlier count of the same prompts at this revision.
-        What was counted up to a cancel is kept too. told: hears a few times a second of what was counted so far, and of the last.
+        Nothing that is hidden, muted or pinned acts. keep: in the study, in place of an earlier count of the same prompts at this
+        revision, unless that counted more. What was counted up to a cancel is kept too. told: hears a few times a
+        second of what was counted so far, and of the last.
 
         Raises:
             UserError: no prompts, a file that cannot be read, or no encoder on this machine.

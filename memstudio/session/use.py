@@ -17,6 +17,7 @@ from memstudio.jobs import Cancelled, Job
 from memstudio.session.used import Counted, kept_form, of_counts
 
 if TYPE_CHECKING:
+    from memstudio.anchor.arm import Arm
     from memstudio.anchor.values import Trace
     from memstudio.bank.bank import Bank
     from memstudio.bank.tree import Tree
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
     from memstudio.session.study import Study
 
 Clusters = tuple["ClusterId", ...]
+Pair = tuple[list[int], list[int]]
+"""Token ids of a prompt and of the answer behind it."""
 Told = Callable[[Counted], None]
 
 OWN_FACTS = "the bank's facts"
 OWN_PROBES = "the bank's probes"
 _TOLD_S = 0.2
-_ROUTED = 256
+_ROUTED = 64
 _READ = 64
-"""Prompts of one route whose effects are measured between two breaths."""
+"""Prompts of one route that are tokenized, and answered where no answer is given, together."""
+_TOKENS = 2048
+"""Tokens of one batch: enough to keep two cores or a GPU busy, little enough to be cancelled soon."""
 _MOST_UNREAD = 1_000
 
 
@@ -59,9 +64,10 @@ def count_use(
             job.progress(len(routes), total)
         if effects:
             for numbers in _together(session.bank, routes, tally.overlay):
-                tally.measure(numbers, _effects(session, [chosen.prompts[number] for number in numbers], routes[numbers[0]], tally.overlay))
-                tell()
-                job.progress(len(routes) + tally.read, total)
+                for read, effect in _effects(session, chosen.prompts, numbers, routes[numbers[0]], tally.overlay):
+                    tally.measure(read, effect)
+                    tell()
+                    job.progress(len(routes) + tally.read, total)
     except Cancelled:
         if tally.prompts:
             tally.keep(keep)
@@ -186,7 +192,7 @@ def _chosen(session: Looking, prompts: PromptSet | Path | Sequence[str] | None) 
 
 
 def _together(bank: Bank, routes: Sequence[Clusters], overlay: Overlay) -> Iterator[list[int]]:
-    """Numbers of prompts on one route, at most so many that the work can breathe; routes that fetch the same blocks stand together."""
+    """Numbers of prompts on one route, at most `_READ`; routes that fetch the same blocks stand together."""
     groups: dict[Clusters, list[int]] = {}
     for number, route in enumerate(routes):
         groups.setdefault(route, []).append(number)
@@ -198,16 +204,41 @@ def _together(bank: Bank, routes: Sequence[Clusters], overlay: Overlay) -> Itera
             yield from (groups[route][at : at + _READ] for at in range(0, len(groups[route]), _READ))
 
 
-def _effects(session: Looking, prompts: Sequence[SetPrompt], route: Clusters, overlay: Overlay) -> list[dict[ClusterId, float] | str]:
-    """The effect of each block of a route on the answer to each prompt, one batch row a block that is left out; or why there is none."""
+def _effects(
+    session: Looking, prompts: Sequence[SetPrompt], numbers: Sequence[int], route: Clusters, overlay: Overlay
+) -> Iterator[tuple[list[int], list[dict[ClusterId, float] | str]]]:
+    """The effect of each block of a route on the answers to these prompts, or why there is none; some prompts at a time."""
+    wish = Wish("fetched", route)
+    arm = session.running.spare
+    arm.fetch(wish, overlay, session.blob)
+    pairs = dict(zip(numbers, _pairs(session, [prompts[number] for number in numbers]), strict=True))
+    for part in _parts(pairs, 1 + len(route)):
+        arm.fetch(wish, overlay, session.blob)  # what was done since the last part may have used the slots
+        yield part, _without_each(arm, [pairs[number] for number in part], route)
+
+
+def _parts(pairs: Mapping[int, Pair | str], rows: int) -> Iterator[list[int]]:
+    """Numbers of pairs, so many at a time that a batch of `rows` rows each has no more than `_TOKENS`, or is a single pair."""
+    part: list[int] = []
+    longest = 0
+    for number, pair in pairs.items():
+        length = 0 if isinstance(pair, str) else len(pair[0]) + len(pair[1])
+        longest = max(longest, length)
+        if part and (len(part) + 1) * rows * longest > _TOKENS:
+            yield part
+            part, longest = [], length
+        part.append(number)
+    if part:
+        yield part
+
+
+def _without_each(arm: Arm, pairs: Sequence[Pair | str], route: Clusters) -> list[dict[ClusterId, float] | str]:
+    """log p(answer) − log p(answer without the block) of each block that lies in a slot, one batch row a block that is left out."""
     import torch
 
     from memstudio.session.forced import forced
 
-    arm = session.running.spare
-    arm.fetch(Wish("fetched", route), overlay, session.blob)
     present = [cluster for cluster in route if arm.attached.slots.filled(cluster.level)]
-    pairs = _pairs(session, prompts)
     sound = [pair for pair in pairs if not isinstance(pair, str)]
     each = 1 + len(present)
     added = torch.ones(arm.attached.slots.levels, each * len(sound), dtype=torch.bool)
@@ -220,12 +251,12 @@ def _effects(session: Looking, prompts: Sequence[SetPrompt], route: Clusters, ov
     return [pair if isinstance(pair, str) else next(measured) for pair in pairs]
 
 
-def _pairs(session: Looking, prompts: Sequence[SetPrompt]) -> list[tuple[list[int], list[int]] | str]:
+def _pairs(session: Looking, prompts: Sequence[SetPrompt]) -> list[Pair | str]:
     """Tokens of each prompt and of its answer, the greedy one where none is given; or why the anchor cannot read them."""
     from memstudio.anchor.engine import MARKS, answer_ids
 
     anchor = session.running.anchor
-    found: list[tuple[list[int], list[int]] | str] = []
+    found: list[Pair | str] = []
     asked: dict[int, list[int]] = {}
     for number, each in enumerate(prompts):
         try:

@@ -1,5 +1,6 @@
 """What was counted stands in the study: kept, replaced, added to, removed, read beside a writer."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def test_the_same_prompts_at_the_same_revision_are_replaced(open_study: OpenStud
     assert [dict(each.counts) for each in store.uses()] == [{LEAD: Count(1)}, COUNTS, COUNTS]
     with pytest.raises(UserError, match="revision 7"):
         store.keep_use(kept(revision=7))
+
+
+def test_a_count_without_effects_or_cut_short_leaves_the_fuller_one(open_study: OpenStudy) -> None:
+    store = open_study()
+    number = store.keep_use(kept())
+    for less in (dataclasses.replace(kept(), measured=0, counts={}), dataclasses.replace(kept(), prompts=1, counts={})):
+        assert store.keep_use(less) == number
+        assert [dict(each.counts) for each in store.uses()] == [COUNTS]
+    store.keep_use(dataclasses.replace(kept(), measured=4, counts={LEAD: Count(2)}))
+    assert [dict(each.counts) for each in store.uses()] == [{LEAD: Count(2)}]
 
 
 def test_single_runs_add_up_for_each_revision(open_study: OpenStudy) -> None:

@@ -73,6 +73,21 @@ def test_effects_are_those_of_a_trace_of_each_prompt(session: Session) -> None:
     assert any(effects for effects in wanted.values())
 
 
+def test_long_prompts_are_read_in_parts_with_the_same_effects(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = PromptSet("alike", tuple(SetPrompt(f"It was hot {'at ' * number}", "gold", "red") for number in range(12)))
+    whole, told = session.count_use(prompts, effects=True).use, 0
+
+    def tell(_: Job) -> None:
+        nonlocal told
+        told += 1
+
+    monkeypatch.setattr("memstudio.session.use._TOKENS", 100)
+    parts = session.count_use(prompts, effects=True, job=Job("count", on_progress=tell)).use
+    assert told > 5
+    for one, other in zip(whole.effect_sum, parts.effect_sum, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 def test_what_is_tried_at_run_time_does_not_act(session: Session) -> None:
     before = session.count_use(PROMPTS, effects=True).use
     route = session.route(PROMPTS[0]).clusters
