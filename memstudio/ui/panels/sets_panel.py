@@ -19,7 +19,7 @@ from memstudio.ui.texts import counted, plain_tip, when
 from memstudio.ui.theme import Theme
 from memstudio.ui.use_views import UseSaid
 
-OWN = "The bank’s facts"
+OWN = "The bank’s prompts"
 ALL = "All sets"
 
 
@@ -64,6 +64,7 @@ class SetsPanel(QWidget):
         self.source.setObjectName("sets_source")
         self.source.setAccessibleName("Prompts to count")
         self.source.addItem(OWN, None)
+        self.source.setToolTip("The prompts and phrasings of the facts, or probes, that the bank brings; or those of a file")
         self.file_button = QPushButton("File…")
         self.file_button.setObjectName("sets_file")
         self.file_button.setToolTip(

@@ -1,6 +1,7 @@
 """Dead blocks, hot ones, and those that never matter: one table over what was counted, a view of the bank like any other."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -27,6 +28,18 @@ LISTS = (
 )
 HIDDEN = (Column.LEVEL, Column.SIZE, Column.STATE, Column.ROUTE)
 FIGURE_WIDTH = 88
+Masks = Sequence[Mask]
+
+
+class Words(NamedTuple):
+    """What is said of a list: title and hint in its place while it is empty, and the line below it."""
+
+    title: str
+    hint: str
+    said: str = ""
+
+
+UNCOUNTED = Words("Nothing was counted yet", "Count the prompts of a set: dead, hot and idle blocks are listed here.")
 WIDTHS = {Column.CLUSTER: 62, Column.DOCUMENTS: 52}
 
 
@@ -62,7 +75,7 @@ class UseTable(QWidget):
         self.said = label("", "dim")
         self.said.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.said.setObjectName("use_said")
-        self._empty = EmptyState("Nothing was counted yet", "Count the prompts of a set: dead, hot and idle blocks are listed here.")
+        self._empty = EmptyState(UNCOUNTED.title, UNCOUNTED.hint)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._empty)
         self._stack.addWidget(self.view)
@@ -128,37 +141,19 @@ class UseTable(QWidget):
         use, place = self._use, self.lists.place
         if use is None or not self._held or not self._present():
             self.model.restrict(self.model.masks())
-            self._say("Nothing was counted yet", self._empty.hint.text(), "")
+            self._say(UNCOUNTED)
             return
         there = standing(self._held, self._overlay)
         masks = (use.dead_masks, use.used_masks, use.idle_masks)[place](there)
         self.model.restrict(masks)
-        total, count = sum(int(mask.sum()) for mask in there), self.model.rowCount()
-        prompts = counted(use.prompts, "prompt")
-        if place == DEAD:
-            text = f"{count:,} of {counted(total, 'standing block')} fetched by 0 of {prompts} (observed)."
-            empty = ("No block is dead", f"Every standing block was fetched by some of {prompts}.")
-        elif place == HOT:
-            text = f"{count:,} of {counted(total, 'standing block')} used by {prompts}; effects measured on {use.measured:,} (causal)."
-            empty = ("No block was used", f"None of {prompts} fetched a block that stands.")
-        else:
-            some = sum(int((mask & (effects > 0)).sum()) for mask, effects in zip(there, use.effects, strict=True))
-            text = f"{count:,} of {counted(some, 'measured block')} stayed under {MATTERS:g} on each of {use.measured:,} prompts (causal)."
-            if any(mask.any() for mask in masks[:-1]):
-                text += " Pruning one takes what lies below it along."
-            empty = ("Every measured block matters", f"Each of {counted(some, 'block')} changed some answer by {MATTERS:g} or more.")
-            if not use.measured:
-                text, empty = (
-                    "",
-                    ("No effect was measured yet", "Count with effects: what a block does to the answers is measured then."),
-                )
-        self._say(*empty, text)
+        words = (dead_words, used_words, idle_words)[place](use, there, masks)
+        self._say(words)
 
-    def _say(self, title: str, hint: str, text: str) -> None:
-        self._empty.title.setText(title)
-        self._empty.hint.setText(hint)
-        self.said.setText(text)
-        self.said.setVisible(bool(text))
+    def _say(self, words: Words) -> None:
+        self._empty.title.setText(words.title)
+        self._empty.hint.setText(words.hint)
+        self.said.setText(words.said)
+        self.said.setVisible(bool(words.said))
         self._stack.setCurrentIndex(1 if self.model.rowCount() else 0)
         self.all_button.setEnabled(self.model.rowCount() > 0)
 
@@ -206,3 +201,32 @@ class UseTable(QWidget):
     def _chosen(self, chosen: Chosen) -> None:
         self.view.viewport().update()
         self.chosen.emit(chosen)
+
+
+def dead_words(use: Use, there: Masks, masks: Masks) -> Words:
+    """Of the dead blocks (`masks`) among those that stand (`there`)."""
+    prompts, all_ = counted(use.prompts, "prompt"), counted(_count(there), "standing block")
+    said = f"{_count(masks):,} of {all_} fetched by 0 of {prompts} (observed)."
+    return Words("No block is dead", f"Every standing block was fetched by some of {prompts}.", said)
+
+
+def used_words(use: Use, there: Masks, masks: Masks) -> Words:
+    """Of the blocks that were used."""
+    prompts, all_ = counted(use.prompts, "prompt"), counted(_count(there), "standing block")
+    said = f"{_count(masks):,} of {all_} used by {prompts}; effects measured on {use.measured:,} (causal)."
+    return Words("No block was used", f"None of {prompts} fetched a block that stands.", said)
+
+
+def idle_words(use: Use, there: Masks, masks: Masks) -> Words:
+    """Of the blocks that were measured and never mattered."""
+    if not use.measured:
+        return Words("No effect was measured yet", "Count with effects: what a block does to the answers is measured then.")
+    some = _count([mask & (effects > 0) for mask, effects in zip(there, use.effects, strict=True)])
+    said = f"{_count(masks):,} of {counted(some, 'measured block')} stayed under {MATTERS:g} on each of {use.measured:,} prompts (causal)."
+    if any(mask.any() for mask in masks[:-1]):
+        said += " Pruning one takes what lies below it along."
+    return Words("Every measured block matters", f"Each of {counted(some, 'block')} changed some answer by {MATTERS:g} or more.", said)
+
+
+def _count(masks: Masks) -> int:
+    return sum(int(mask.sum()) for mask in masks)
