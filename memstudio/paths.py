@@ -13,6 +13,11 @@ def data_dir() -> Path:
     return Path(platformdirs.user_data_dir(APP, appauthor=False))
 
 
+def settings_file() -> Path:
+    """The user's preferences."""
+    return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "settings.json"
+
+
 def cache_dir() -> Path:
     """The user's cache folder (maps, work folders of builds)."""
     return Path(platformdirs.user_cache_dir(APP, appauthor=False))

@@ -9,7 +9,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from memstudio.errors import UserError
-from memstudio.paths import data_dir
+from memstudio.paths import data_dir, settings_file
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_views import ModelFound
 from memstudio.ui.dialogs import app_icon_file
@@ -20,7 +20,7 @@ from memstudio.ui.snapshots import Crashed, Wish
 from memstudio.ui.theme import ThemeChoice
 from memstudio.ui.tour import Tour, TourBar
 
-PREFERENCES_FILE = "window.ini"
+EARLIER_FILE = "window.ini"
 SETTLE_MS = 60
 SWITCH_S = 0.001
 """After so long a thread that computes lets the window have the interpreter; Python's own 5 ms add up to a stutter."""
@@ -79,7 +79,7 @@ def application() -> QApplication:
 def _run(wish: Wish | None, *, screenshot: Path | None, theme: ThemeChoice | None, tour: bool, timings: bool = False) -> int:
     app = application()
     bridge = Bridge()
-    preferences = Preferences(None if screenshot or timings else data_dir() / PREFERENCES_FILE)
+    preferences = Preferences(None) if screenshot or timings else Preferences(settings_file(), before=data_dir() / EARLIER_FILE)
     window = MainWindow(bridge, preferences, wish=wish)
     if theme is not None:
         window.choose_theme(theme)

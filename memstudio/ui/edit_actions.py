@@ -258,4 +258,14 @@ EDIT: tuple[Action, ...] = (
         checked=lambda n: n.measure_edits,
         group=6,
     ),
+    Action(
+        "preferences",
+        "Pre&ferences…",
+        "Edit",
+        lambda d: d.show_preferences(),
+        "Theme, text size, device, and what is done by itself",
+        ("Ctrl+,",),
+        "settings",
+        group=7,
+    ),
 )

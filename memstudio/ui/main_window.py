@@ -31,6 +31,7 @@ from memstudio.ui.panels.log_panel import LogPanel
 from memstudio.ui.panels.map_panel import MapPanel
 from memstudio.ui.panels.palette import Palette
 from memstudio.ui.panels.parts import EmptyState
+from memstudio.ui.panels.preferences_dialog import PreferencesDialog
 from memstudio.ui.panels.prompt_panel import PromptPanel
 from memstudio.ui.panels.route_panel import RoutePanel
 from memstudio.ui.panels.scan_panel import ScanPanel
@@ -74,8 +75,8 @@ class MainWindow(WindowDesk):
         self._painted = False
         self._closed = False
         self.theme = Theme(self)
-        self.theme.choose(preferences.theme)
-        self._about = AboutDialog(self)
+        self.theme.choose(preferences.theme, preferences.now.text_percent)
+        self._about, self._preferring = AboutDialog(self), PreferencesDialog(self)
         self._scale, self._swap = ScaleDialog(self), SwapDialog(self)
         self._build_panels()
         self.studio = Studio(bridge, self.panels, self)
@@ -95,7 +96,7 @@ class MainWindow(WindowDesk):
         self.vitals = VitalsBridge(bridge)
         self.vitals.measured.connect(self.panels.status.show_vitals)
         self.measuring = Measuring(bridge, self)
-        self.measuring.on = preferences.measure_edits
+        self.measuring.on, self.studio.auto_trace = preferences.measure_edits, preferences.now.trace_runs
         self.actions_ = ActionSet(self, self)
         self.palette_ = Palette(self.theme, self)
         self._build_menus()
@@ -110,6 +111,8 @@ class MainWindow(WindowDesk):
         kept = preferences.layout()
         if kept is not None:
             restore_layout(self, self.docks, kept)
+        if preferences.notice:
+            self.panels.status.say(preferences.notice, kind="notice")
 
     # Building
 
@@ -185,6 +188,9 @@ class MainWindow(WindowDesk):
         panels.facts.windowTitleChanged.connect(self.docks["facts"].setWindowTitle)
         studio.opened.connect(self._opened)
         studio.crashed.connect(self._crashed)
+        self._preferring.changed.connect(self.prefer)
+        self._preferring.reset_wanted.connect(self.reset_layout)
+        self._preferring.forget_wanted.connect(lambda: self.prefer("recent", ()))
         start = self.start
         start.choose_wanted.connect(self.choose_bank)
         start.path_wanted.connect(self.open_path)

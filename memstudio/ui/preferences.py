@@ -1,69 +1,95 @@
-"""What the window remembers between two runs: recent banks, the theme, the places of the docks."""
+"""What the window remembers between two runs, on top of `settings`: recent banks, looks, what is done by itself, places of docks."""
 
+import base64
+import binascii
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QSettings
 
+from memstudio.settings import RECENT_LIMIT, KeptLayout, Settings, read_settings, write_settings
 from memstudio.ui.docks import Layout
 from memstudio.ui.theme import ThemeChoice
 
-RECENT_LIMIT = 8
-
 
 class Preferences:
-    """An ini file. Without a path nothing is remembered (pictures, tests)."""
+    """The settings of a file, written whenever one changes. Without a file nothing is remembered (pictures, tests).
 
-    def __init__(self, file: Path | None) -> None:
-        self._settings = QSettings(str(file), QSettings.Format.IniFormat) if file else None
+    notice: a line for a person where the file could not be read or written; "" else.
+    """
+
+    def __init__(self, file: Path | None, *, before: Path | None = None) -> None:
+        """before: the ini file of an earlier program, taken over where there is no file yet."""
+        self._file = file
+        self.now, self.notice = Settings(), ""
+        if file is not None and (file.exists() or before is None or not before.is_file()):
+            self.now, self.notice = read_settings(file)
+        elif file is not None and before is not None:
+            self.now = from_ini(before)
+            self._write()
+
+    def change(self, **values: Any) -> None:
+        """Other values for some of the settings (see `Settings`), kept at once."""
+        now = Settings.model_validate({**self.now.model_dump(), **values})
+        if now != self.now:
+            self.now = now
+            self._write()
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        try:
+            write_settings(self._file, self.now)
+        except OSError as error:
+            self.notice = f"{self._file}: the preferences cannot be kept there: {error.strerror}"
 
     @property
     def recent(self) -> list[str]:
         """Paths of banks and studies, newest first."""
-        return [str(path) for path in self._list("recent")]
+        return list(self.now.recent)
 
     def remember(self, path: str) -> None:
-        """Put a path on top of the recent ones."""
-        if self._settings is not None:
-            self._settings.setValue("recent", [path, *(each for each in self.recent if each != path)][:RECENT_LIMIT])
+        """Put a path on top of the recent ones; without a file nothing is remembered."""
+        if self._file is not None:
+            self.change(recent=(path, *(each for each in self.now.recent if each != path))[:RECENT_LIMIT])
 
     @property
     def theme(self) -> ThemeChoice:
         """The theme that was chosen last."""
-        chosen = self._settings.value("theme", "system") if self._settings else "system"
-        if chosen == "light":
-            return "light"
-        return "dark" if chosen == "dark" else "system"
-
-    @theme.setter
-    def theme(self, choice: ThemeChoice) -> None:
-        if self._settings is not None:
-            self._settings.setValue("theme", choice)
+        return self.now.theme
 
     @property
     def measure_edits(self) -> bool:
         """Whether each edit is measured after it was made."""
-        return self._settings is None or self._settings.value("measure_edits", "true") in (True, "true")
-
-    @measure_edits.setter
-    def measure_edits(self, on: bool) -> None:
-        if self._settings is not None:
-            self._settings.setValue("measure_edits", on)
+        return self.now.measure_edits
 
     def layout(self) -> Layout | None:
-        """Where everything stood the last time."""
-        if self._settings is None:
+        """Where everything stood the last time; None where nothing is known."""
+        kept = self.now.layout
+        if kept is None:
             return None
-        geometry, state = self._settings.value("geometry"), self._settings.value("docks")
-        known = tuple(str(name) for name in self._list("dock_names"))
-        return Layout(geometry, state, known) if isinstance(geometry, QByteArray) and isinstance(state, QByteArray) else None
+        try:
+            geometry, state = base64.b64decode(kept.geometry, validate=True), base64.b64decode(kept.state, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        return Layout(QByteArray(geometry), QByteArray(state), kept.docks)
 
     def keep_layout(self, layout: Layout) -> None:
         """Remember where things are."""
-        if self._settings is not None:
-            self._settings.setValue("geometry", layout.geometry)
-            self._settings.setValue("docks", layout.state)
-            self._settings.setValue("dock_names", list(layout.docks))
+        self.change(layout=KeptLayout(geometry=_text(layout.geometry), state=_text(layout.state), docks=layout.docks))
 
-    def _list(self, name: str) -> list[object]:
-        value = self._settings.value(name, []) if self._settings else []
-        return list(value) if isinstance(value, list) else [value] if value else []
+
+def from_ini(file: Path) -> Settings:
+    """What the ini file of an earlier program held; its layout was another one and is not taken over."""
+    old = QSettings(str(file), QSettings.Format.IniFormat)
+    theme, recent = old.value("theme"), old.value("recent", [])
+    paths = recent if isinstance(recent, list) else [recent] if recent else []
+    return Settings(
+        theme="light" if theme == "light" else "dark" if theme == "dark" else "system",
+        measure_edits=old.value("measure_edits", "true") in (True, "true"),
+        recent=tuple(str(path) for path in paths)[:RECENT_LIMIT],
+    )
+
+
+def _text(data: QByteArray) -> str:
+    return base64.b64encode(data.data()).decode("ascii")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 from memstudio.paths import resources
@@ -84,12 +84,15 @@ class Theme(QObject):
         super().__init__(parent)
         self.choice: ThemeChoice = "system"
         self.tone = LIGHT
+        self.text_percent = 100
+        self._points = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).pointSizeF()
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(self._follow)
 
-    def choose(self, choice: ThemeChoice) -> None:
-        """Follow the system, or keep to one theme."""
+    def choose(self, choice: ThemeChoice, text_percent: int | None = None) -> None:
+        """Follow the system, or keep to one theme. text_percent: of the system's text size; None leaves it."""
         self.choice = choice
+        self.text_percent = text_percent or self.text_percent
         self._apply()
 
     def _follow(self) -> None:
@@ -102,7 +105,10 @@ class Theme(QObject):
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.setPalette(palette(tone))
-            app.setStyleSheet(style_sheet(tone))
+            font = app.font()
+            font.setPointSizeF(self._points * self.text_percent / 100)
+            app.setFont(font)
+            app.setStyleSheet(style_sheet(tone, self.text_percent))
         self.changed.emit()
 
 
@@ -143,7 +149,7 @@ def palette(tone: Tone) -> QPalette:
     return made
 
 
-def style_sheet(tone: Tone) -> str:
+def style_sheet(tone: Tone, text_percent: int = 100) -> str:
     """The one style sheet: spacing, lines and the roles (`kind` properties) that panels give their parts."""
     t = tone
     drawings, tone_name = (resources() / "icons").as_posix(), "dark" if t.dark else "light"
@@ -175,8 +181,8 @@ def style_sheet(tone: Tone) -> str:
     QLabel[kind="strong"] {{ font-weight: 600; }}
     QLabel[kind="dim"] {{ color: {t.dim}; }}
     QLabel[kind="section"] {{ color: {t.dim}; font-weight: 600; }}
-    QLabel[kind="title"] {{ font-size: 12pt; font-weight: 600; }}
-    QLabel[kind="figure"] {{ font-size: 13pt; font-weight: 600; }}
+    QLabel[kind="title"] {{ font-size: {0.12 * text_percent:.1f}pt; font-weight: 600; }}
+    QLabel[kind="figure"] {{ font-size: {0.13 * text_percent:.1f}pt; font-weight: 600; }}
     QLabel[kind="tag"] {{ color: {t.dim}; background: {t.raised}; border: 1px solid {t.line}; border-radius: 7px; padding: 0 6px; }}
     QLabel[kind="tag-danger"] {{ color: {t.danger}; background: {t.danger_soft}; border: 1px solid {t.danger_soft}; border-radius: 7px;
         padding: 0 6px; }}

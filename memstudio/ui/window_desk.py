@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu
 
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
+from memstudio.paths import data_dir
 from memstudio.ui.arms_studio import ArmsStudio
 from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.choosing import choose_file, choose_folder, choose_new
@@ -20,8 +21,10 @@ from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
 from memstudio.ui.panels.log_panel import LogPanel
 from memstudio.ui.panels.palette import Entry, Palette
+from memstudio.ui.panels.preferences_dialog import PreferencesDialog
 from memstudio.ui.panels.route_panel import RoutePanel
 from memstudio.ui.panels.scan_panel import ScanPanel
+from memstudio.ui.panels.start_page import StartPage
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.revision_studio import RevisionStudio
 from memstudio.ui.revision_views import HistoryVerb
@@ -66,7 +69,9 @@ class WindowDesk(QMainWindow):
     log: LogPanel
     wish: Wish | None
     _preferences: Preferences
+    start: StartPage
     _about: AboutDialog
+    _preferring: PreferencesDialog
     _scale: ScaleDialog
     _swap: SwapDialog
     panels_menu: QMenu
@@ -89,7 +94,7 @@ class WindowDesk(QMainWindow):
 
     def open_path(self, path: str) -> None:
         """A bank folder, a study folder, or the word demo."""
-        self.open_wish(Wish(path))
+        self.open_wish(Wish(path, device=self._preferences.now.device))
 
     def open_wish(self, wish: Wish) -> None:
         """Open what is wished for; the window stays usable meanwhile."""
@@ -236,8 +241,7 @@ class WindowDesk(QMainWindow):
         self.studio.changed.emit()
 
     def toggle_auto_trace(self) -> None:
-        self.studio.auto_trace = not self.studio.auto_trace
-        self.studio.changed.emit()
+        self.prefer("trace_runs", not self.studio.auto_trace)
 
     def continue_run(self) -> None:
         self.studio.continue_run()
@@ -266,13 +270,10 @@ class WindowDesk(QMainWindow):
         self.facts.change_all(self.panels.facts.requests())
 
     def toggle_measuring(self) -> None:
-        self.measuring.on = self._preferences.measure_edits = not self.measuring.on
-        self.studio.changed.emit()
+        self.prefer("measure_edits", not self.measuring.on)
 
     def choose_theme(self, choice: ThemeChoice) -> None:
-        self._preferences.theme = choice
-        self.theme.choose(choice)
-        self.studio.changed.emit()
+        self.prefer("theme", choice)
 
     def reset_layout(self) -> None:
         place_docks(self, self.docks)
@@ -280,6 +281,26 @@ class WindowDesk(QMainWindow):
     def make_map(self) -> None:
         show_dock(self.docks["map"])
         self.maps.make()
+
+    def show_preferences(self) -> None:
+        self._preferring.open_on(self._preferences.now, data_dir())
+
+    def prefer(self, name: str, value: object) -> None:
+        """Have a setting hold from now on, here and the next time; see `settings.Settings`."""
+        self._preferences.change(**{name: value})
+        self._prefer_all()
+        if self._preferences.notice:
+            self.panels.status.say(self._preferences.notice, kind="error")
+
+    def _prefer_all(self) -> None:
+        """Have the window be as is preferred."""
+        now = self._preferences.now
+        if (self.theme.choice, self.theme.text_percent) != (now.theme, now.text_percent):
+            self.theme.choose(now.theme, now.text_percent)
+        self.measuring.on, self.studio.auto_trace = now.measure_edits, now.trace_runs
+        self.start.show_recent(now.recent)
+        self._preferring.show_settings(now)
+        self.studio.changed.emit()
 
     def show_about(self) -> None:
         self._about.show()

@@ -196,7 +196,7 @@ def test_the_palette_leads_to_every_panel(window: MainWindow) -> None:
 
 
 def test_the_window_keeps_its_layout_until_it_is_reset(qtbot: QtBot, tmp_path: Path) -> None:
-    file = tmp_path / "window.ini"
+    file = tmp_path / "settings.json"
     first = MainWindow(Bridge(), Preferences(file))
     first.show()
     first.docks["history"].close()
