@@ -19,6 +19,7 @@ class ListDialog(QDialog):
         self.resize(620, 360)
         self._head = label("", "section", wrap=True)
         self.text = QPlainTextEdit()
+        self.text.setAccessibleName("Lines to read")
         self.text.setReadOnly(True)
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)

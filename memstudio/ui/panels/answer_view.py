@@ -38,6 +38,7 @@ class AnswerView(QTextEdit):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
+        self.setAccessibleName("Answer")
         self._theme = theme
         self._prompt = ""
         self.tokens: tuple[Token, ...] = ()

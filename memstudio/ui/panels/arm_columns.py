@@ -85,6 +85,7 @@ class ArmColumns(QScrollArea):
         super().__init__()
         self._theme = theme
         self._scrolling = False
+        self.setAccessibleName("Answers side by side")
         self.columns: tuple[ArmColumn, ...] = ()
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)

@@ -56,6 +56,7 @@ class BlockPanel(QWidget):
             column.addWidget(section)
         column.addStretch(1)
         self._scroll = QScrollArea()
+        self._scroll.setAccessibleName("Block")
         self._scroll.setWidgetResizable(True)
         self._scroll.setProperty("kind", "card")
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -108,6 +108,7 @@ class ComparePanel(QWidget):
         self.turn.setToolTip("Gained: wrong, then right. Lost: right, then wrong. Changed: wrong in both, with another answer")
         self.turn.currentIndexChanged.connect(self._choose)
         self.text = QLineEdit()
+        self.text.setAccessibleName("Search facts")
         self.text.setPlaceholderText("Filter prompts and answers…")
         self.text.setClearButtonEnabled(True)
         self._pause = QTimer(self)
@@ -122,6 +123,7 @@ class ComparePanel(QWidget):
     def _build_facts(self, theme: Theme) -> None:
         self.model = TurnsModel(self)
         table = self.table = QTableView()
+        table.setAccessibleName("Facts compared")
         table.setModel(self.model)
         table.setItemDelegate(TurnsDelegate(theme, table))
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -150,6 +152,7 @@ class ComparePanel(QWidget):
 
     def _build_blocks(self) -> None:
         self.blocks = QTreeWidget()
+        self.blocks.setAccessibleName("Blocks that differ")
         self.blocks.setRootIsDecorated(False)
         self.blocks.setUniformRowHeights(True)
         self.blocks.setHeaderLabels(["Block", "Before", "After", "Norm of the difference"])

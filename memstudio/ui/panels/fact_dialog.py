@@ -44,6 +44,8 @@ class FactDialog(QDialog):
         self._reading = self._working = 0
         self._asked_prompt = ""
         self.prompt, self.target = QLineEdit(), QLineEdit()
+        self.prompt.setAccessibleName("Prompt")
+        self.target.setAccessibleName("New answer")
         self.prompt.setPlaceholderText("The prompt whose answer is to change")
         self.target.setPlaceholderText("What it should answer from now on")
         self.answer = label("", "", wrap=True, selectable=True)

@@ -54,6 +54,7 @@ class HistoryPanel(QWidget):
 
     def _build_table(self, theme: Theme) -> None:
         view = self.view = QTableView()
+        view.setAccessibleName("Revisions")
         view.setModel(self.model)
         view.setItemDelegate(HistoryDelegate(theme, self.model, view))
         view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

@@ -28,8 +28,9 @@ class ExportDialog(QDialog):
         self.setWindowTitle("Export a patch")
         self.setMinimumWidth(460)
         self._revision = 0
-        self.one, self.all = QRadioButton(""), QRadioButton("")
+        self.one, self.all = QRadioButton("Only the selected revision"), QRadioButton("All revisions")
         self.path = QLineEdit()
+        self.path.setAccessibleName("Folder of the patch")
         self.path.setPlaceholderText("A folder that does not exist yet")
         browse = QPushButton("Browse…")
         browse.setAutoDefault(False)

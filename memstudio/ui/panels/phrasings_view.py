@@ -35,6 +35,7 @@ class PhrasingsView(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.tree = QTreeWidget()
+        self.tree.setAccessibleName("Phrasings")
         self.tree.setRootIsDecorated(False)
         self.tree.setUniformRowHeights(True)
         self.tree.setHeaderLabels(["Phrasing", "From", "Route"])

@@ -93,6 +93,7 @@ class PromptPanel(QWidget):
 
     def _build_wishes(self) -> None:
         self.text = PromptEdit()
+        self.text.setAccessibleName("Prompt")
         self.text.setPlaceholderText("Write a prompt, then press Ctrl+Return")
         self.text.setTabChangesFocus(True)
         self.text.setFixedHeight(2 * self.fontMetrics().lineSpacing() + 20)
@@ -102,6 +103,7 @@ class PromptPanel(QWidget):
         self.run_button.setFixedHeight(self.text.height())
         self.run_button.setMinimumWidth(84)
         self.key = QLineEdit()
+        self.key.setAccessibleName("Key")
         self.key.setPlaceholderText("Key: as the prompt")
         self.key.setClearButtonEnabled(True)
         self.key.setToolTip("The text that is routed; leave it empty to route the prompt itself")
@@ -110,6 +112,7 @@ class PromptPanel(QWidget):
             self.memory.addItem(text, memory)
         self.memory.setToolTip("Which memory is added: the fetched route, every level's generic block, or none")
         self.max_tokens = QSpinBox()
+        self.max_tokens.setAccessibleName("Tokens at most")
         self.max_tokens.setRange(1, 2000)
         self.max_tokens.setValue(64)
         self.max_tokens.setSuffix(" tokens")

@@ -48,6 +48,7 @@ class RequestsView(QWidget):
         super().__init__()
         self.model = RequestsModel(self)
         self.view = QTreeView()
+        self.view.setAccessibleName("Facts to change")
         self.view.setRootIsDecorated(False)
         self.view.setUniformRowHeights(True)
         self.view.setModel(self.model)

@@ -27,6 +27,7 @@ class NameDialog(QDialog):
         self._names: Mapping[str, int] = {}
         self._head = label("", "title", wrap=True)
         self.name = QLineEdit()
+        self.name.setAccessibleName("Name")
         self.name.setPlaceholderText("A name")
         self.name.setMaxLength(64)
         self.name.textChanged.connect(self._typed)

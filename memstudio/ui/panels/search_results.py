@@ -30,6 +30,7 @@ class SearchResults(QWidget):
         self.count = label("", "dim", wrap=True)
         self.all_button = QPushButton("")
         self.all_button.setObjectName("search_all")
+        self.all_button.setAccessibleName("Select all blocks found")
         self.all_button.setToolTip("Select all blocks of this list, in every view")
         self.all_button.clicked.connect(lambda: self.all_wanted.emit(self.clusters))
         self._nothing = EmptyState("Nothing found", "No label, term, id, document, token or fact holds this text.")

@@ -32,6 +32,7 @@ class HeatMapPlot(QWidget):
         self._tone = tone
         self._colours: Colours | None = None
         self._plot = pg.PlotWidget(self)
+        self._plot.setAccessibleName("Heat map")
         self._view = self._plot.getViewBox()
         self._images: list[pg.ImageItem] = []
         self._backs: list[Hatched] = []
