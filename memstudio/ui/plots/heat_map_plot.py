@@ -8,7 +8,7 @@ import math
 import pyqtgraph as pg
 from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QResizeEvent
+from PySide6.QtGui import QBrush, QColor, QFont, QPainter
 from PySide6.QtWidgets import QGraphicsRectItem, QStyleOptionGraphicsItem, QVBoxLayout, QWidget
 
 from memstudio.ui.plots.sheet import Sheet
@@ -44,6 +44,7 @@ class HeatMapPlot(QWidget):
         self._plot.showAxis("top")
         for side in ("left", "bottom", "top"):
             self._plot.getAxis(side).setStyle(tickLength=0)
+        self._view.sigResized.connect(self._relabel)
         self._plot.scene().sigMouseMoved.connect(self._move)
         self._plot.scene().sigMouseClicked.connect(self._click)
         layout = QVBoxLayout(self)
@@ -111,8 +112,8 @@ class HeatMapPlot(QWidget):
         titles = [(self._left(at) + len(sheet.layers) / 2, title) for at, title in enumerate(sheet.titles)]
         self._plot.getAxis("top").setTicks([titles])
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
+    def _relabel(self) -> None:
+        """The room for names is another one; the widget's own resize comes before its plot has taken it."""
         if self._sheet is not None:
             self._label_axes(self._sheet)
 
