@@ -2,42 +2,64 @@
 
 import json
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, Literal
 
 _VERSION = 1
 RECENT_LIMIT = 8
 SIZES = (90, 100, 110, 125, 150)
 """Text sizes that are offered, in per cent."""
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_SMALLEST, _LARGEST = 50, 300
 
 ThemeName = Literal["system", "light", "dark"]
+THEMES: tuple[ThemeName, ...] = ("system", "light", "dark")
 
 
-class KeptLayout(BaseModel):
+@dataclass(frozen=True, slots=True)
+class KeptLayout:
     """Where the window and its docks stood: what Qt gave, as base64, and the docks that it speaks of."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     geometry: str
     state: str
     docks: tuple[str, ...] = ()
 
 
-class Settings(BaseModel):
-    """Every preference with its default. device: where models run; text_percent: of the system's text size."""
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every preference with its default. device: where models run; text_percent: of the system's text size.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    No pydantic: these are read before the window's first paint.
+    """
 
-    version: Literal[1] = 1
     theme: ThemeName = "system"
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    device: str = "auto"
     measure_edits: bool = True
     trace_runs: bool = True
-    text_percent: Annotated[int, Field(ge=50, le=300)] = 100
+    text_percent: int = 100
     recent: tuple[str, ...] = ()
     layout: KeptLayout | None = None
+
+    def __post_init__(self) -> None:
+        """Checks every value.
+
+        Raises:
+            ValueError: names the setting that cannot be what it is.
+        """
+        for name, fits in (
+            ("theme", self.theme in THEMES),
+            ("device", isinstance(self.device, str) and DEVICE.fullmatch(self.device) is not None),
+            ("measure_edits", isinstance(self.measure_edits, bool)),
+            ("trace_runs", isinstance(self.trace_runs, bool)),
+            ("text_percent", type(self.text_percent) is int and _SMALLEST <= self.text_percent <= _LARGEST),
+            ("recent", _texts(self.recent)),
+            ("layout", self.layout is None or _texts((self.layout.geometry, self.layout.state, *self.layout.docks))),
+        ):
+            if not fits:
+                raise ValueError(f"{name} cannot be {getattr(self, name)!r:.60}")
 
 
 def read_settings(file: Path) -> tuple[Settings, str]:
@@ -47,21 +69,43 @@ def read_settings(file: Path) -> tuple[Settings, str]:
     defaults are taken.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        value = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Settings(), ""
-    except (OSError, UnicodeDecodeError) as error:
-        return Settings(), _aside(file, f"cannot be read: {error}")
-    try:
-        value = json.loads(text)
-        if isinstance(value, dict) and isinstance(value.get("version"), int) and value["version"] > _VERSION:
-            return Settings(), _aside(file, "was written by a newer memstudio")
-        return Settings.model_validate(value), ""
-    except ValidationError as error:
-        first = error.errors()[0]
-        return Settings(), _aside(file, f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}")
+    except OSError as error:
+        return Settings(), _aside(file, f"cannot be read: {error.strerror}")
     except (ValueError, RecursionError) as error:
         return Settings(), _aside(file, f"is no JSON: {error}")
+    try:
+        return _settings(value), ""
+    except ValueError as error:
+        return Settings(), _aside(file, str(error))
+
+
+def _settings(value: object) -> Settings:
+    """Settings from JSON; names that are not known are passed over.
+
+    Raises:
+        ValueError: something in it is not what it should be, or a newer program wrote it.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError("the file holds no settings")
+    version = value.get("version", _VERSION)
+    if type(version) is not int or version > _VERSION:
+        raise ValueError("was written by a newer memstudio")
+    given: dict[str, Any] = {name: value[name] for name in Settings.__slots__ if name in value}
+    if isinstance(given.get("recent"), list):
+        given["recent"] = tuple(given["recent"])
+    layout = given.get("layout")
+    if layout is not None:
+        if not isinstance(layout, Mapping) or not isinstance(layout.get("docks", []), list):
+            raise ValueError("layout is none")
+        given["layout"] = KeptLayout(layout.get("geometry", ""), layout.get("state", ""), tuple(layout.get("docks", [])))
+    return Settings(**given)
+
+
+def _texts(values: object) -> bool:
+    return isinstance(values, tuple) and all(isinstance(each, str) for each in values)
 
 
 def write_settings(file: Path, settings: Settings) -> None:
@@ -72,7 +116,7 @@ def write_settings(file: Path, settings: Settings) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_text(settings.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    part.write_text(json.dumps({"version": _VERSION, **asdict(settings)}, indent=1) + "\n", encoding="utf-8")
     part.replace(file)
 
 

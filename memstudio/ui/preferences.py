@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ class Preferences:
             self._write()
 
     def change(self, **values: Any) -> None:
-        """Other values for some of the settings (see `Settings`), kept at once."""
-        now = Settings.model_validate({**self.now.model_dump(), **values})
+        """Other values for some of the settings, kept at once.
+
+        Raises:
+            ValueError: a setting cannot be that.
+        """
+        now = replace(self.now, **values)
         if now != self.now:
             self.now = now
             self._write()
