@@ -49,8 +49,8 @@ class ExportPlan:
     """Blocks in the order in which a growing budget takes them: every prefix is closed under ancestors.
 
     levels, indices: int64 [blocks]; bytes: int64 [blocks] as stored; scores: float64 [blocks], NaN where a plan file gives none.
-    first: so many blocks at the start were asked for and are always kept. generic_bytes: the generic rows. whole: blocks that stand, a
-    level. bank_bytes: all block rows of the bank as shipped, which a share of the bank is a share of.
+    first: so many blocks at the start were asked for and are always kept. generic_bytes: the generic rows. stands: see
+    `standing`. bank_bytes: all block rows of the bank as shipped, which a share of the bank is a share of.
     """
 
     bank_name: str
@@ -61,7 +61,7 @@ class ExportPlan:
     indices: Indices
     bytes: Indices
     scores: NDArray[np.float64]
-    whole: tuple[int, ...]
+    stands: tuple[Mask, ...]
     generic_bytes: int
     bank_bytes: int
     least_bytes: int
@@ -73,6 +73,11 @@ class ExportPlan:
     def reach(self) -> Indices:
         """Bytes int64 [blocks + 1] of the first so many blocks, generic rows counted; ascending."""
         return np.concatenate([[0], np.cumsum(self.bytes)]).astype(np.int64) + self.generic_bytes
+
+    @cached_property
+    def whole(self) -> tuple[int, ...]:
+        """How many blocks stand, a level."""
+        return tuple(int(mask.sum()) for mask in self.stands)
 
     @property
     def asked_bytes(self) -> int:
@@ -100,7 +105,7 @@ class ExportPlan:
     def first_of(self, count: int) -> Kept:
         """The first so many blocks."""
         levels, indices = self.levels[:count], self.indices[:count]
-        found = tuple(np.sort(indices[levels == level]) for level in range(1, len(self.whole) + 1))
+        found = tuple(np.sort(indices[levels == level]) for level in range(1, len(self.stands) + 1))
         return Kept(found, self.whole, int(self.reach[count]))
 
 
@@ -161,12 +166,11 @@ def made_plan(
     depth = range(1, bank.tree.depth + 1)
     sizes = np.array([0, *(bank.manifest.row_bytes(level) for level in depth)], np.int64)
     generic = sum(int(sizes[level]) for level in depth if bank.has_generic(level))
-    whole = tuple(int(mask.sum()) for mask in stands)
     shipped = cast(int, bank.info()["bank_bytes"])
     least = generic + _shortest(bank, stands, levels, indices, sizes)
-    return ExportPlan(
-        bank.name, bank.digest, revision, rank_by, levels, indices, sizes[levels], scores, whole, generic, shipped, least, first, listed
-    )
+    bytes_ = sizes[levels]
+    order = (levels, indices, bytes_, scores)
+    return ExportPlan(bank.name, bank.digest, revision, rank_by, *order, tuple(stands), generic, shipped, least, first, listed)
 
 
 def _asked(bank: Bank, named: dict[ClusterId, bool]) -> tuple[tuple[Mask, ...], tuple[Mask, ...]]:

@@ -18,6 +18,17 @@ FILE: tuple[Action, ...] = (
         group=1,
     ),
     Action(
+        "export_bank",
+        "&Export a smaller bank…",
+        "File",
+        lambda d: d.export_bank(),
+        "The best of the blocks that fit, as a bank of its own",
+        ("Ctrl+Alt+S",),
+        None,
+        lambda n: n.bank,
+        group=1,
+    ),
+    Action(
         "save_view",
         "Save this &view…",
         "File",

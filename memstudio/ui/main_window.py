@@ -12,6 +12,7 @@ from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.dialogs import AboutDialog
 from memstudio.ui.docks import DockTitle, kept_layout, make_docks, panels_menu, place_docks, restore_layout, show_dock
+from memstudio.ui.export_studio import ExportStudio
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.map_studio import MapStudio
@@ -85,6 +86,7 @@ class MainWindow(WindowDesk):
         self.arms = ArmsStudio(self.studio, self.abreast, self)
         self.builds = BuildStudio(self.studio, self)
         self.learns = LearnStudio(self.studio, self.theme, self)
+        self.exports = ExportStudio(self.studio, self)
         self.scans = ScanStudio(bridge, self.scan, self)
         self.uses = UseStudio(self.studio, self.panels.sets, self)
         self.maps = MapStudio(bridge, self.panels.map, self.panels.status, self)
@@ -214,6 +216,7 @@ class MainWindow(WindowDesk):
         self.arms.raised.connect(lambda: show_dock(self.docks["pair"]))
         self.builds.open_wanted.connect(self.open_path)
         self.moved.open_wanted.connect(self.open_wish)
+        self.exports.open_wanted.connect(self.open_path)
         self._scale.wanted.connect(studio.scale)
         self._swap.wanted.connect(studio.swap)
         panels.prompt.change_wanted.connect(self.facts.change)

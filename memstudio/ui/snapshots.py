@@ -19,6 +19,7 @@ from memstudio.session.findings import Findings
 from memstudio.session.script import Deed
 from memstudio.ui.arms_views import ArmsMessage
 from memstudio.ui.build_views import BuildMessage
+from memstudio.ui.export_views import ExportMessage
 from memstudio.ui.fact_views import Applied, BatchView, FactsScored, FactsView, Located, Preview, Refusal, RequestView, Rested
 from memstudio.ui.learn_views import LearnMessage
 from memstudio.ui.map_views import MapMessage
@@ -298,6 +299,7 @@ Message = (
     | ScanMessage
     | RouteSaid
     | UseMessage
+    | ExportMessage
     | LearnMessage
     | ArmsMessage
     | MapMessage

@@ -13,6 +13,7 @@ from memstudio.ui.build_studio import BuildStudio
 from memstudio.ui.choosing import choose_file, choose_folder, choose_new
 from memstudio.ui.dialogs import AboutDialog
 from memstudio.ui.docks import place_docks, show_dock
+from memstudio.ui.export_studio import ExportStudio
 from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.map_studio import MapStudio
@@ -53,6 +54,7 @@ class WindowDesk(QMainWindow):
     arms: ArmsStudio
     builds: BuildStudio
     learns: LearnStudio
+    exports: ExportStudio
     scans: ScanStudio
     uses: UseStudio
     maps: MapStudio
@@ -87,6 +89,9 @@ class WindowDesk(QMainWindow):
 
     def add_documents(self) -> None:
         self.learns.open()
+
+    def export_bank(self) -> None:
+        self.exports.open()
 
     def open_demo(self) -> None:
         """The bundled bank."""
