@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from memstudio.facts.statistics import Proportion
     from memstudio.jobs import Job
     from memstudio.session import Session
-    from memstudio.session.exporting import Exported
+    from memstudio.session.exported import Exported
 
 Word = TypeVar("Word", bound=str)
 FALLBACKS: "tuple[Fallback, ...]" = ("zero", "generic", "sibling")

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Collection, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from memstudio.export.silence import Gone
 from memstudio.facts.statistics import Proportion, proportion
 from memstudio.facts.values import Fact, Scores
 from memstudio.jobs import Job
+from memstudio.session.exported import Exported
 from memstudio.session.patching import taken_down
 from memstudio.session.ranking import rank
 from memstudio.session.scoring import overlay_at
@@ -38,28 +39,6 @@ SHARE = 0.25
 """Of the bank's bytes, where nothing else is asked for."""
 ASKED = 400
 """Facts that are asked before and after an export, drawn at random from all where there are more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """A bank that was exported. bytes: block rows, generic ones counted; kept, dropped: blocks; levels: (kept, standing) a level.
-
-    recall_before, recall_after: the same facts asked of the study's revision and of the result; None where that was not measured.
-    """
-
-    path: Path
-    digest: str
-    revision: int
-    rank_by: str
-    fallback: Fallback
-    bytes: int
-    bytes_before: int
-    kept: int
-    dropped: int
-    levels: tuple[tuple[int, int], ...]
-    recall_before: Proportion | None
-    recall_after: Proportion | None
-    seconds: float
 
 
 def plan_bank(

@@ -8,7 +8,7 @@ import numpy as np
 from memstudio.bank.values import ClusterId, Fallback
 from memstudio.export.plan import ExportPlan, Kept
 from memstudio.export.rank import RankBy
-from memstudio.session.exporting import Exported
+from memstudio.session.exported import Exported
 from memstudio.ui.shades import Shades
 
 MEASURE = "Export"

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from memstudio.bank.bank import open_bank
 from memstudio.bank.values import ClusterId
-from memstudio.session.exporting import Exported
+from memstudio.session.exported import Exported
 from memstudio.ui.export_views import MEASURE
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.overview import STATE

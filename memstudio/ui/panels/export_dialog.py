@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QDialog, QProgressBar, QPushButton, QVBoxLayout, Q
 from memstudio.errors import UserError
 from memstudio.export.plan import Kept
 from memstudio.facts.statistics import Proportion
-from memstudio.session.exporting import Exported
+from memstudio.session.exported import Exported
 from memstudio.ui.export_views import ExportDone, ExportRefused, ExportRested, ExportWish, OrderFound, OrderWish
 from memstudio.ui.panels.export_parts import ExportFields, ExportFigures
 from memstudio.ui.panels.parts import label, row, set_kind
