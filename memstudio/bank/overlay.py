@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from memstudio.bank.values import BASE, ClusterId, Overlay
+from memstudio.bank.values import BASE, ClusterId, Fallback, Overlay
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,11 +42,11 @@ class Resolved:
 _ZERO = ResolvedKey("zero", None, "", 1.0)
 
 
-def resolved_key(bank: Bank, overlay: Overlay, cluster: ClusterId) -> ResolvedKey:
+def resolved_key(bank: Bank, overlay: Overlay, cluster: ClusterId, fallback: Fallback | None = None) -> ResolvedKey:
     """What a chosen cluster fetches under an overlay.
 
-    A pruned cluster, and one whose row the bank does not hold, falls back as the manifest says: to nothing, to the level's generic
-    block, or to the nearest kept sibling by centroid distance (nothing when there is none).
+    A pruned cluster, and one whose row the bank does not hold, falls back as the manifest says, or as `fallback` does where it is given:
+    to nothing, to the level's generic block, or to the nearest kept sibling by centroid distance (nothing when there is none).
 
     Raises:
         UserError: no such cluster.
@@ -57,9 +57,10 @@ def resolved_key(bank: Bank, overlay: Overlay, cluster: ClusterId) -> ResolvedKe
     own = _own(bank, overlay, cluster)
     if own is not None:
         return own
-    if bank.manifest.fallback == "generic" and bank.has_generic(cluster.level):
+    stand_in = bank.manifest.fallback if fallback is None else fallback
+    if stand_in == "generic" and bank.has_generic(cluster.level):
         return ResolvedKey("generic", ClusterId(cluster.level, bank.tree.count(cluster.level)), "base", 1.0)
-    if bank.manifest.fallback == "sibling":
+    if stand_in == "sibling":
         return _nearest_sibling(bank, overlay, cluster)
     return _ZERO
 

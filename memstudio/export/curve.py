@@ -1,0 +1,134 @@
+"""What a smaller bank would still answer, against the bytes that it keeps: the figures of a curve, its frontier, and its file.
+
+No model is needed here.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memstudio.bank.values import Fallback
+from memstudio.facts.statistics import Mean, Paired, Proportion, mean_of, paired, proportion
+
+COLUMNS = (
+    "rank_by", "precision", "fallback", "share", "budget_bytes", "bytes", "blocks", "recall", "recall_low", "recall_high", "right", "asked",
+    "logprob", "logprob_low", "logprob_high",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of a curve: what blocks are ranked by, the precision that they are kept in, and what stands in for a dropped one."""
+
+    rank_by: str
+    precision: str
+    fallback: Fallback
+
+    def __str__(self) -> str:
+        return ", ".join([self.rank_by, *(() if self.precision == "bank" else (self.precision,)), f"else {self.fallback}"])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CurvePoint:
+    """What one budget keeps and still answers.
+
+    share: of the bank's bytes that was asked for (0 … 1); bytes: block rows that are kept, generic ones counted; right: bool [prompts]
+    and logprobs: float64 [prompts], the natural log-probability of each expected answer; both in the order of the curve's prompts.
+    """
+
+    series: Series
+    share: float
+    budget_bytes: int
+    bytes: int
+    blocks: int
+    right: NDArray[np.bool_]
+    logprobs: NDArray[np.float64]
+
+    @property
+    def recall(self) -> Proportion:
+        """The share of prompts that are answered right."""
+        return proportion(self.right.tolist())
+
+    @property
+    def logprob(self) -> Mean:
+        """The mean log-probability of the expected answers."""
+        return mean_of(self.logprobs.tolist())
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Curve:
+    """Points of every series, a series after another, bytes ascending in each.
+
+    ranked_on, scored_on: facts, none in both. whole: the bank as it stands, nothing dropped. bank_bytes: all its block rows as shipped.
+    runs: prompts that were really run; apart: those that scoring every point by itself runs. seconds: of these runs; rank_seconds: of
+    ranking; apart_seconds: of scoring every point by itself, None where that was not done.
+    """
+
+    bank_name: str
+    bank_digest: str
+    revision: int
+    seed: int
+    ranked_on: int
+    scored_on: int
+    bank_bytes: int
+    whole: CurvePoint
+    points: tuple[CurvePoint, ...]
+    runs: int
+    apart: int
+    seconds: float
+    rank_seconds: float
+    apart_seconds: float | None
+
+    def of(self, series: Series) -> tuple[CurvePoint, ...]:
+        """The points of one series."""
+        return tuple(point for point in self.points if point.series == series)
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """The series in their order."""
+        return tuple(dict.fromkeys(point.series for point in self.points))
+
+    def frontier(self) -> tuple[CurvePoint, ...]:
+        """The points that no other beats: fewest bytes first, each answers more prompts than all before it. By log-probability where
+        as many are answered for as many bytes."""
+        order = sorted(self.points, key=lambda point: (point.bytes, -int(point.right.sum()), -float(point.logprobs.sum())))
+        found: list[CurvePoint] = []
+        for point in order:
+            if not found or point.right.sum() > found[-1].right.sum():
+                found.append(point)
+        return tuple(found)
+
+
+def against(one: CurvePoint, other: CurvePoint) -> Paired:
+    """Two points of one curve, prompt by prompt."""
+    return paired(zip(one.right.tolist(), other.right.tolist(), strict=True))
+
+
+def curve_csv(curve: Curve) -> str:
+    """A line a point, its figures in full; shares from 0 to 1, log-probabilities in nats. What was not measured is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(_row(point) for point in (*curve.points, curve.whole))
+    return out.getvalue()
+
+
+def _row(point: CurvePoint) -> Sequence[object]:
+    recall, logprob = point.recall, point.logprob
+    where = (
+        point.series.rank_by,
+        point.series.precision,
+        point.series.fallback,
+        point.share,
+        point.budget_bytes,
+        point.bytes,
+        point.blocks,
+    )
+    figures = (recall.share, recall.low, recall.high, recall.k, recall.n, logprob.mean, logprob.low, logprob.high)
+    return ["" if value is None else value for value in (*where, *figures)]

@@ -1,0 +1,116 @@
+"""Asking what smaller banks would answer, without writing one: a prompt is run once under the same blocks, whichever banks fetch them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memstudio.anchor.engine import answers as greedy_answers
+from memstudio.bank.overlay import ResolvedKey, resolved_key
+from memstudio.bank.values import BASE, PRUNED, ClusterId, Fallback, Overlay
+from memstudio.facts.score import scored, wanted
+from memstudio.session.forced import forced
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from memstudio.export.plan import Kept
+    from memstudio.facts.values import Fact
+    from memstudio.jobs import Job
+    from memstudio.session.session import Session
+
+_BATCH = 256
+Fetched = tuple[ResolvedKey | None, ...]
+"""What lies in each slot, level 1 first; None: nothing."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Smaller:
+    """A bank that keeps less: what is pruned in it beside its edits, and what stands in for a block that is not there."""
+
+    overlay: Overlay
+    fallback: Fallback
+
+
+def smaller_by(overlay: Overlay, stands: Sequence[NDArray[np.bool_]], kept: Kept, fallback: Fallback) -> Smaller:
+    """The bank that an export of these blocks would write. stands: see `export.plan.standing`."""
+    pruned = dict(overlay)
+    for level, (here, ids) in enumerate(zip(stands, kept.levels, strict=True), 1):
+        dropped = here.copy()
+        dropped[ids] = False
+        pruned |= {ClusterId(level, index): PRUNED for index in np.flatnonzero(dropped).tolist()}
+    return Smaller(pruned, fallback)
+
+
+class Asking:
+    """The own prompts of facts, asked of any number of smaller banks on the spare arm.
+
+    runs: prompts that were run so far.
+    """
+
+    def __init__(self, session: Session, facts: Sequence[Fact]) -> None:
+        """
+        Raises:
+            UserError: a prompt is empty or over-long, no encoder on this machine.
+        """
+        anchor = session.running.anchor
+        self._session, self._facts = session, list(facts)
+        self._routes = session.routes([fact.prompt for fact in facts])
+        self._pairs = [(session.running.encode(fact.prompt), anchor.continuation(fact.prompt, fact.expected)) for fact in facts]
+        self._room = 2 + max(len(anchor.continuation(fact.prompt, answer)) for fact in facts for answer in wanted(fact, "expected"))
+        self._found: dict[tuple[Fetched, int], tuple[bool, float]] = {}
+        self.runs = 0
+
+    def ask(self, banks: Sequence[Smaller], job: Job) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+        """For each bank whether each prompt is answered right, bool [facts], and the log-probability (natural log) of its expected answer,
+        float64 [facts]. What was asked before is not run again. job: prompts that were run."""
+        fetched = [self._fetched(bank) for bank in banks]
+        groups: dict[Fetched, dict[int, None]] = {}
+        for each in fetched:
+            for number, slots in enumerate(each):
+                if (slots, number) not in self._found:
+                    groups.setdefault(slots, {})[number] = None
+        done, total = 0, sum(map(len, groups.values()))
+        for slots, numbers in groups.items():
+            for members in _parts(list(numbers)):
+                self._run(slots, members)
+                done += len(members)
+                job.progress(done, total)
+        rows = [[self._found[slots, number] for number, slots in enumerate(each)] for each in fetched]
+        return [(np.array([right for right, _ in row], bool), np.array([logprob for _, logprob in row])) for row in rows]
+
+    def _fetched(self, smaller: Smaller) -> list[Fetched]:
+        known = {route: self._slots(smaller, route) for route in dict.fromkeys(self._routes)}
+        return [known[route] for route in self._routes]
+
+    def _slots(self, smaller: Smaller, route: tuple[ClusterId, ...]) -> Fetched:
+        bank = self._session.bank
+        keys = [resolved_key(bank, smaller.overlay, cluster, smaller.fallback) for cluster in route]
+        return (*(None if key.kind == "zero" else key for key in keys), *(None,) * (bank.tree.depth - len(route)))
+
+    def _run(self, slots: Fetched, numbers: Sequence[int]) -> None:
+        """Run prompts under these blocks."""
+        attached = self._session.running.spare.attached
+        for level, key in enumerate(slots, 1):
+            if attached.slots.identity[level - 1] != key:
+                attached.slots.fill(level, None if key is None else self._row(level, key), 1.0 if key is None else key.scale, key)
+        pairs = [self._pairs[number] for number in numbers]
+        texts = greedy_answers(attached, [ids for ids, _ in pairs], self._room)
+        for number, text, read in zip(numbers, texts, forced(attached, pairs), strict=True):
+            fact = self._facts[number]
+            right = scored(fact, "prompt", fact.prompt, text, self._routes[number], learned=False).correct
+            self._found[slots, number] = (right, read.logprob)
+        self.runs += len(numbers)
+
+    def _row(self, level: int, key: ResolvedKey) -> Tensor:
+        if key.kind == "generic" or key.cluster is None:
+            return self._session.bank.generic(level)
+        return self._session.bank.block(key.cluster) if key.source == BASE.source else self._session.blob(key.source)
+
+
+def _parts(numbers: list[int]) -> list[list[int]]:
+    return [numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH)]

@@ -1,0 +1,48 @@
+"""The verb `curve`: a table, an object, a CSV file and a picture; bad words are one line."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+
+def test_the_curve_is_printed_and_saved(shell: Shell, tiny_bank: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "curve.csv", tmp_path / "curve.svg"]
+    words = ("--rank-by", "norm,documents", "--fallback", "all", "--budgets", "30%,60%")
+    said = shell("curve", tiny_bank, *words, "--out", files[0], "--out", files[1], "--json")
+    found = said.json
+    assert said.status == 0
+    assert [(point["rank_by"], point["fallback"], point["share"]) for point in found["points"][:3]] == [
+        ("documents", "zero", 0.3),
+        ("documents", "zero", 0.6),
+        ("documents", "generic", 0.3),
+    ]
+    assert len(found["points"]) == 12
+    assert set(found["points"][0]["recall"]) == {"k", "n", "share", "low", "high"}
+    assert found["runs"] < found["apart"] == 12 * found["scored_on"]
+    assert found["apart_seconds"] is None
+    with files[0].open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["bytes"]) for row in rows[:12]] == [point["bytes"] for point in found["points"]]
+    assert files[1].read_text().startswith("<svg ")
+    people = shell("curve", tiny_bank, "--rank-by", "norm", "--budgets", "30%")
+    assert "ranked on" in people.out
+    assert "norm, else zero" in people.out
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--rank-by", "luck"], "--rank-by 'luck'"),
+        (["--fallback", "none"], "--fallback 'none'"),
+        (["--budgets", "12KB"], "--budgets '12KB'"),
+        (["--out", "curve.png"], "curve.png: name a file that ends in .csv or .svg"),
+    ],
+)
+def test_bad_words_are_one_line(shell: Shell, tiny_bank: Path, words: list[str], part: str) -> None:
+    said = shell("curve", tiny_bank, *words)
+    assert said.status == 2
+    assert part in said.err
+    assert len(said.err.strip().splitlines()) == 1

@@ -1,0 +1,90 @@
+"""A curve says of a smaller bank what that bank says of itself once it is written, and runs no prompt twice under the same blocks."""
+
+from pathlib import Path
+
+import pytest
+
+from memstudio.bank.values import ClusterId, Fallback
+from memstudio.editing.prune import Prune
+from memstudio.editing.scale import Scale
+from memstudio.errors import UserError
+from memstudio.export.curve import Curve, Series
+from memstudio.export.rank import RANKINGS
+from memstudio.facts.values import Fact
+from memstudio.jobs import Cancelled, Job
+from memstudio.session import Session
+from memstudio.session.curve import halves, measure_curve
+from memstudio.session.exporting import export_planned, plan_bank
+from memstudio.session.smaller import Asking, Smaller
+from tests.session.conftest import OpenSession
+
+FALLBACKS: tuple[Fallback, ...] = ("zero", "generic", "sibling")
+
+
+def likely(session: Session, facts: list[Fact]) -> list[float]:
+    """What a bank says by itself: its own routes, its own fallback."""
+    whole = Smaller(session.overlay, session.bank.manifest.fallback)
+    [(_, logprobs)] = Asking(session, facts).ask([whole], Job("ask"))
+    return [float(value) for value in logprobs]
+
+
+@pytest.mark.parametrize("fallback", FALLBACKS)
+def test_a_point_is_what_the_written_bank_says(session: Session, opens: OpenSession, tmp_path: Path, fallback: Fallback) -> None:
+    session.apply(Scale((ClusterId(3, 0), ClusterId(1, 1)), 0.5))
+    session.apply(Prune((ClusterId(3, 1),)))
+    found = measure_curve(session, ["norm"], [fallback], shares=[0.3, 0.6])
+    ranked, scored = halves(session, None, 0)
+    plan = plan_bank(session, "norm", facts=ranked)
+    for number, point in enumerate(found.points):
+        done = export_planned(session, tmp_path / str(number), plan, fraction=point.share, fallback=fallback, check=False)
+        assert (done.bytes, done.kept) == (point.bytes, point.blocks)
+        smaller = opens(tmp_path / str(number))
+        assert point.logprobs.tolist() == pytest.approx(likely(smaller, scored), abs=1e-4)
+        assert point.recall.k == sum(row.correct for row in smaller.score(scored).facts if row.phrasing == "prompt")
+    assert found.whole.logprobs.tolist() == pytest.approx(likely(session, scored), abs=1e-4)
+    assert not (found.points[0].logprobs == found.whole.logprobs).all(), "what is dropped is missed"
+
+
+def test_every_ranking_and_fallback_is_a_series_and_shared_runs_are_run_once(session: Session) -> None:
+    found = measure_curve(session, RANKINGS, FALLBACKS, shares=[0.2, 0.5, 1.0], apart=True)
+    assert len(found.series) == 15
+    assert all([point.share for point in found.of(series)] == [0.2, 0.5, 1.0] for series in found.series)
+    assert found.apart == found.scored_on * 45
+    assert found.runs <= found.scored_on * 24, "few of 45 banks differ for a prompt"
+    assert found.apart_seconds is not None
+    assert found.apart_seconds > 0
+    last = found.of(Series("random", "bank", "zero"))[-1]
+    assert last.logprobs.tolist() == found.whole.logprobs.tolist()
+
+
+def test_a_seed_gives_the_same_halves_and_they_share_no_fact(session: Session) -> None:
+    ranked, scored = halves(session, None, 3)
+    assert {fact.id for fact in ranked}.isdisjoint(fact.id for fact in scored)
+    assert {fact.kind for fact in (*ranked, *scored)} == {"specific"}
+    assert halves(session, None, 3) == (ranked, scored)
+    assert any(halves(session, None, seed) != (ranked, scored) for seed in (4, 5))
+
+
+def points_of(found: Curve) -> list[tuple[int, list[float]]]:
+    return [(point.bytes, point.logprobs.tolist()) for point in found.points]
+
+
+def test_the_users_run_and_the_study_are_left_alone(session: Session) -> None:
+    before, head = session.logits("The atomic number of gold is"), session.head
+    session.mute([ClusterId(3, 0)])
+    one = measure_curve(session, ["documents"], shares=[0.4])
+    session.mute(())
+    assert points_of(measure_curve(session, ["documents"], shares=[0.4])) == points_of(one)
+    assert (session.logits("The atomic number of gold is") == before).all()
+    assert session.head == head
+
+
+def test_bad_input_is_one_line_and_a_cancel_ends_it(session: Session) -> None:
+    for shares, line in (([0.0], "choose shares above 0%"), ([1.5], "1.5 of the bank"), ([0.001], "no budget holds one route")):
+        with pytest.raises(UserError, match=line):
+            measure_curve(session, ["documents"], shares=shares)
+    with pytest.raises(UserError, match="two facts with an answer at least, here are 0"):
+        measure_curve(session, ["documents"], facts=[])
+    job = Job("curve", on_progress=lambda job: job.cancel())
+    with pytest.raises(Cancelled):
+        measure_curve(session, ["documents"], job=job)
