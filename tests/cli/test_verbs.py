@@ -211,7 +211,7 @@ def test_facts_at_a_revision_of_a_study(shell: Shell, tiny_bank: Path, tmp_path:
 
 def test_every_verb_but_the_window_has_json() -> None:
     wanted = "info route run trace scan search use facts compare arms update erase learn prune restore scale swap rewrite log receipt undo "
-    wanted += "redo checkout name revert diff purge export apply evidence verify bench build import selftest demo open"
+    wanted += "redo checkout name revert diff purge export curve apply evidence verify bench build import selftest demo open"
     assert set(VERBS) == set(wanted.split())
     for verb, function in VERBS.items():
         assert ("json" in function.__annotations__) == (verb != "open")
