@@ -34,7 +34,7 @@ class Capture:
 
 
 class Attached:
-    """An anchor that runs with the blocks in `slots`. The anchor itself stays plain: memory acts only in `forward`,
+    """An anchor that runs with the blocks in `slots`. The anchor itself stays plain: memory acts only in `forward` and `acting`,
     so several of these (two arms of an A/B, several banks) share one anchor.
 
     muted: levels whose block stays in its slot and is not added (the user's mute; `without` adds to it for a while).
@@ -77,8 +77,7 @@ class Attached:
 
         Gradients are recorded as the caller's mode says; the engine runs this in inference mode.
         """
-        self._on = True
-        try:
+        with self.acting():
             out: Tensor = self.anchor.model(
                 input_ids=ids,
                 attention_mask=attention_mask,
@@ -87,9 +86,22 @@ class Attached:
                 use_cache=past is not None,
                 logits_to_keep=keep,
             ).logits
+        return out
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Memory acts on whatever forward the anchor runs inside.
+
+        Raises:
+            UserError: it was detached.
+        """
+        if not self._hooks:
+            raise UserError(f"{self.anchor.folder}: the bank that ran on this anchor was closed: open it again")
+        self._on = True
+        try:
+            yield
         finally:
             self._on = False
-        return out
 
     @contextmanager
     def without(self, levels: Iterable[int]) -> Iterator[None]:

@@ -98,6 +98,22 @@ class Tree:
             path.append(above)
         return tuple(reversed(path))
 
+    def explicit(self, route: Sequence[ClusterId]) -> Route:
+        """An explicit route: a path from level 1 down, or its last cluster alone. Distances were not measured (NaN).
+
+        Raises:
+            UserError: a cluster does not exist, or they are not one path.
+        """
+        if not route:
+            raise UserError("the route is empty: name its deepest cluster, for example 3/1339")
+        for cluster in route:
+            self.check(cluster)
+        whole = self.route_to(route[-1])
+        if len(route) > 1 and tuple(route) != whole:
+            given, wanted = (",".join(map(str, clusters)) for clusters in (route, whole))
+            raise UserError(f"route {given}: not one path from level 1 down; the path to {route[-1]} is {wanted}")
+        return Route(whole, (float("nan"),) * len(whole), ((),) * len(whole), (None,) * len(whole))
+
     def descend(self, key: Floats, hidden: frozenset[ClusterId] = frozenset(), runners: int = 3) -> Route:
         """Greedy nearest centroid by L2, level after level; ties go to the lower index. Cost: depth · branching, never the bank's size.
 

@@ -21,7 +21,7 @@ from memstudio.bank.values import ClusterId, Overlay
 from memstudio.errors import UserError
 from memstudio.jobs import Cancelled, Job
 from memstudio.session.arm_wish import FEWEST, HEAD, MOST, ArmWish
-from memstudio.session.routing import explicit, fetched
+from memstudio.session.routing import fetched
 
 if TYPE_CHECKING:
     from memstudio.anchor.arm import Arm
@@ -197,7 +197,7 @@ def _plan(session: Session, prompt: str, key: str | None, wishes: Sequence[ArmWi
             continue
         if wish.route is None and routed is None:
             routed = fetched(session, prompt, key, None).clusters
-        route = (routed or ()) if wish.route is None else explicit(session.bank.tree, wish.route).clusters
+        route = (routed or ()) if wish.route is None else session.bank.tree.explicit(wish.route).clusters
         without = frozenset(session.bank.tree.check(cluster) for cluster in wish.without)
         runtime = replace(session.runtime, muted=session.runtime.muted | without)
         revision = _revision(session, wish)

@@ -21,7 +21,6 @@ from memstudio.export.pouring import pour
 from memstudio.facts.statistics import Proportion, proportion
 from memstudio.jobs import Job
 from memstudio.session.exporting import ASKED, nothing_tried
-from memstudio.session.routing import explicit
 from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
@@ -104,12 +103,12 @@ def export_dense(
 def _route(session: Session, route: str | Sequence[ClusterId]) -> tuple[tuple[ClusterId, ...], str | None]:
     """The clusters, and the text that they are of where one was given."""
     if not isinstance(route, str):
-        return explicit(session.bank.tree, route).clusters, None
+        return session.bank.tree.explicit(route).clusters, None
     try:
         named = [parse_cluster(word) for word in route.replace("›", ",").split(",")]
     except UserError:
         return session.routes([route])[0], route
-    return explicit(session.bank.tree, named).clusters, None
+    return session.bank.tree.explicit(named).clusters, None
 
 
 def _made(session: Session, path: Sequence[ClusterId], dtype: str | None) -> tuple[tuple[Baked, ...], Dense]:

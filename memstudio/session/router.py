@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from memstudio.bank.values import ClusterId, Route
-from memstudio.session.routing import explicit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +117,7 @@ class Router:
         ended: End = ""
         if len(found.clusters) < tree.depth:
             ended = "hidden" if tree.children(found.clusters[-1] if found.clusters else None) else "absent"
-        path = explicit(tree, pinned).clusters if pinned else ()
+        path = tree.explicit(pinned).clusters if pinned else ()
         held = tuple(self._candidate(each, float(tree.distances(vector, [each])[0]), hidden) for each in path)
         return KeyRoute(key, pieces, min(pieces, self._bank.manifest.retriever.max_tokens), found, forks, ended, held)
 

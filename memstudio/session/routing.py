@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from memstudio.bank.tree import Tree
 from memstudio.bank.values import ClusterId, Memory, Route
 from memstudio.errors import UserError
 
@@ -30,25 +29,20 @@ def fetched(session: Session, text: str, key: str | None, route: Sequence[Cluste
     """The route of a run with routed memory; raises as `choose`."""
     named = session.running.runtime.pinned if route is None else route
     if named is not None:
-        return explicit(session.bank.tree, named)
+        return session.bank.tree.explicit(named)
     return session.route(session.running.key_of(text) if key is None else key)
 
 
-def explicit(tree: Tree, route: Sequence[ClusterId]) -> Route:
-    """An explicit route: a path from level 1 down, or its last cluster alone. Distances were not measured (NaN).
+def row_routes(session: Session) -> Callable[[Sequence[str]], list[tuple[ClusterId, ...]]]:
+    """How keys choose clusters as things stand now: pinned, or by the tree with what is hidden passed over. Raises as `choose`."""
+    runtime, tree = session.running.runtime, session.bank.tree
 
-    Raises:
-        UserError: a cluster does not exist, or they are not one path.
-    """
-    if not route:
-        raise UserError("the route is empty: name its deepest cluster, for example 3/1339")
-    for cluster in route:
-        tree.check(cluster)
-    whole = tree.route_to(route[-1])
-    if len(route) > 1 and tuple(route) != whole:
-        given, wanted = (",".join(map(str, clusters)) for clusters in (route, whole))
-        raise UserError(f"route {given}: not one path from level 1 down; the path to {route[-1]} is {wanted}")
-    return Route(whole, (float("nan"),) * len(whole), ((),) * len(whole), (None,) * len(whole))
+    def routes(keys: Sequence[str]) -> list[tuple[ClusterId, ...]]:
+        if runtime.pinned is not None:
+            return [runtime.pinned] * len(keys)
+        return [tree.descend(vector, runtime.hidden).clusters for vector in session.running.key_vectors(list(keys))]
+
+    return routes
 
 
 def refuse_without_generic(session: Session) -> None:

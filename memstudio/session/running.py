@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from memstudio.anchor.lanes import Lanes
     from memstudio.anchor.lens import Lens
     from memstudio.anchor.load import Anchor
+    from memstudio.anchor.routed import KeyOf, PreTrainedModel, Routes
     from memstudio.anchor.router import Encoder
     from memstudio.anchor.values import DeviceChoice
     from memstudio.bank.bank import Bank
@@ -44,6 +45,7 @@ class Running:
         self._dtype = dtype
         self._anchor_folder = anchor
         self._encoder_folder = encoder
+        self._routed: list[Arm] = []
         self.runtime = RunTime()
         """What is tried on runs of the main arm; set by `follow`."""
 
@@ -99,6 +101,14 @@ class Running:
         from memstudio.anchor.arm import Arm
 
         return Arm(self._bank, self.anchor)
+
+    def routed(self, routes: Routes, memory: Memory, overlay: Overlay, blob: Blob, key: KeyOf | None) -> PreTrainedModel:
+        """The anchor as a transformers model whose rows fetch blocks of their own, under what is tried now, until `detach`."""
+        from memstudio.anchor.arm import Arm
+        from memstudio.anchor.routed import RowBlocks, routed_model
+
+        self._routed.append(Arm(self._bank, self.anchor))
+        return routed_model(RowBlocks(self._routed[-1], routes, memory, overlay, blob, self.runtime, key))
 
     def lanes(self, memory: Memory, overlay: Overlay, blob: Blob) -> Lanes | None:
         """New lanes beside a run with a kind of memory; None where no memory holds less."""

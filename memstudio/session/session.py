@@ -28,6 +28,7 @@ from memstudio.session.use import note_trace
 if TYPE_CHECKING:
     import torch
 
+    from memstudio.anchor.routed import KeyOf, PreTrainedModel
     from memstudio.bank.bank import Bank
     from memstudio.facts.gate import Limits
     from memstudio.history.store import Store
@@ -161,6 +162,22 @@ class Session(Looking):
         chosen = choose(self, text, key, route, memory)
         self.fetch(Wish(memory, chosen.clusters if chosen else ()))
         return logits(self.running.attached, ids)
+
+    def as_transformers(self, *, memory: Memory = "fetched", key: KeyOf | None = None) -> PreTrainedModel:
+        """A transformers model of the anchor's class that routes each row of a batch by its own text, for other people's harnesses.
+
+        It stands as the study stands now: the blocks at the head, with what is hidden, muted, solo and pinned; it goes with the session.
+
+        key: from the text of a row to what it is routed by, the text itself unless given: a harness puts its answers behind the question.
+
+        Raises:
+            UserError: generic memory of a bank that has none.
+        """
+        from memstudio.session.routing import refuse_without_generic, row_routes
+
+        if memory == "generic":
+            refuse_without_generic(self)
+        return self.running.routed(row_routes(self), memory, self.overlay, self.blob, key)
 
     def resolved(self, clusters: Sequence[ClusterId]) -> tuple[object, ...]:
         """What a route really fetches at the head, after fallback; equal answers mean bit-identical blocks. Reads no weights."""

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 
 from memstudio.bank.values import ClusterId
 from memstudio.events import Hidden
-from memstudio.session.routing import explicit
 from memstudio.session.running import RunTime
 from memstudio.session.study import Study
 from memstudio.session.telling import tells
@@ -67,7 +66,7 @@ class Trying(Study):
         Raises:
             UserError: a cluster does not exist, or they are not one path.
         """
-        path = None if route is None else explicit(self.bank.tree, route).clusters
+        path = None if route is None else self.bank.tree.explicit(route).clusters
         self._try(dataclasses.replace(self.runtime, pinned=path))
 
     def _checked(self, clusters: Collection[ClusterId]) -> frozenset[ClusterId]:
