@@ -216,5 +216,5 @@ class Running:
 
     def detach(self) -> None:
         """Take the arms off the anchor."""
-        for arm in self.arms().values():
+        for arm in (*self.arms().values(), *self._routed):
             arm.attached.detach()

@@ -15,7 +15,6 @@ from memstudio.editing.prune import Prune, Restore
 from memstudio.errors import UserError
 from memstudio.events import Committed, Event, Finished, Generated, Hidden, Routed, Traced
 from memstudio.session import Session, study_for
-from memstudio.session.routing import explicit
 from tests.session.conftest import OpenSession
 from tests.tiny import make_bank
 
@@ -48,7 +47,7 @@ def test_a_key_takes_the_prompt_s_place_in_routing(session: Session) -> None:
 
 def test_a_route_may_be_named_by_its_deepest_cluster(session: Session) -> None:
     path = session.route(PROMPT).clusters
-    assert explicit(session.bank.tree, path[-1:]).clusters == explicit(session.bank.tree, path).clusters == path
+    assert session.bank.tree.explicit(path[-1:]).clusters == session.bank.tree.explicit(path).clusters == path
 
 
 @pytest.mark.parametrize("route", [(), (ClusterId(1, 0), ClusterId(2, 8)), (ClusterId(3, 27),), (ClusterId(4, 0),)])
