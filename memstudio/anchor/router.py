@@ -5,9 +5,9 @@ counted), masked mean or the first position, L2-normalised, float32, never padde
 """
 
 import importlib.util
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,8 @@ class Encoder:
         self.max_tokens = max_tokens
         self.pooling = pooling
         self.dim = dim
+        self._loading = threading.Lock()
+        self._loaded: Reader | None = None
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors float32 [len(texts), dim] of unit length; texts of equal length in word pieces share a batch, so nothing is padded.
@@ -97,8 +99,14 @@ class Encoder:
         """
         return self._reader.tokens(text)[1]
 
-    @cached_property
+    @property
     def _reader(self) -> Reader:
+        with self._loading:  # one thread reads the model, whoever asks meanwhile waits for that
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+    def _load(self) -> Reader:
         bert = read_bert(self.folder)
         reader = _with_transformers(self.folder, self.max_tokens) if bert is None else _with_bert(self.folder, bert, self.max_tokens)
         if reader.hidden != self.dim:
@@ -149,10 +157,12 @@ def _with_transformers(folder: Path, max_tokens: int) -> Reader:
             str(folder), dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
     model.eval().requires_grad_(False)
+    tokenizing = threading.Lock()
 
     def tokens(text: str) -> tuple[list[int], int]:
-        ids: list[int] = tokenizer(text, truncation=True, max_length=max_tokens, padding=False)["input_ids"]
-        whole = ids if len(ids) < max_tokens else tokenizer(text, padding=False, verbose=False)["input_ids"]
+        with tokenizing:  # it sets its truncation anew at every call, and panics where another thread is in one
+            ids: list[int] = tokenizer(text, truncation=True, max_length=max_tokens, padding=False)["input_ids"]
+            whole = ids if len(ids) < max_tokens else tokenizer(text, padding=False, verbose=False)["input_ids"]
         return ids, len(whole)
 
     def states(ids: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ along, so that neither ever disturbs what the user's run has in its slots.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +47,8 @@ class Running:
         self._anchor_folder = anchor
         self._encoder_folder = encoder
         self._routed: list[Arm] = []
+        self._finding = threading.Lock()
+        self._found: Encoder | None = None
         self.runtime = RunTime()
         """What is tried on runs of the main arm; set by `follow`."""
 
@@ -147,13 +150,17 @@ class Running:
             raise UserError("the prompt is empty: write some text")
         return self.anchor.encode(text)
 
-    @cached_property
+    @property
     def _encoder(self) -> Encoder:
+        """The one encoder, whichever thread asks first."""
         from memstudio.anchor.router import Encoder, find_encoder
 
-        retriever = self._bank.manifest.retriever
-        folder = find_encoder(retriever, self._encoder_folder)
-        return Encoder(folder, max_tokens=retriever.max_tokens, pooling=retriever.pooling, dim=retriever.dim)
+        with self._finding:
+            if self._found is None:
+                retriever = self._bank.manifest.retriever
+                folder = find_encoder(retriever, self._encoder_folder)
+                self._found = Encoder(folder, max_tokens=retriever.max_tokens, pooling=retriever.pooling, dim=retriever.dim)
+            return self._found
 
     def key_of(self, prompt: str) -> str:
         """The text that a prompt is routed by: itself, or what the user said last where it carries turns of the anchor's chat template.

@@ -1,6 +1,7 @@
 """The encoder's own forward pass, against transformers on the same weights, and model folders that are not what they say."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+from memstudio.anchor import router
 from memstudio.anchor.bert import read_bert
 from memstudio.anchor.router import Encoder, find_encoder
 from memstudio.bank.bank import Bank, open_bank
@@ -100,19 +102,40 @@ def test_other_architectures_are_left_to_transformers(tmp_path: Path) -> None:
         assert read_bert(make_encoder(tmp_path, **change)) is None
 
 
-def test_another_activation_is_encoded_by_transformers(tmp_path: Path) -> None:
-    folder = tmp_path / "tanh"
-    make_encoder(folder, hidden_act="gelu_new", vocab_size=50)
-    words = {word: at for at, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "gold", "silver"])}
-    (folder / "vocab.txt").write_text("\n".join(words))
+@pytest.fixture
+def foreign(tmp_path: Path) -> Encoder:
+    """An encoder that is left to transformers, of six word pieces at most."""
+    folder = make_encoder(tmp_path / "tanh", hidden_act="gelu_new", vocab_size=50)
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "gold", "silver"]))
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
-    encoder = Encoder(folder, dim=32, max_tokens=6)
+    return Encoder(folder, dim=32, max_tokens=6)
+
+
+def test_another_activation_is_encoded_by_transformers(foreign: Encoder) -> None:
+    encoder, folder = foreign, foreign.folder
     keys = encoder.encode(["gold silver", "silver"])
     np.testing.assert_allclose(np.linalg.norm(keys, axis=1), 1, atol=1e-6)
     ids = np.array([[2, 5, 6, 3]])
     mean = expected(folder, ids)[0].mean(0)
     np.testing.assert_allclose(keys[0], mean / np.linalg.norm(mean), atol=1e-5)
     assert encoder.count("gold " * 9) == 11
+
+
+def test_threads_may_ask_at_once_and_the_model_is_read_once(foreign: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[Path] = []
+    monkeypatch.setattr(router, "read_bert", loads.append)
+    long, short = "gold " * 400, "silver"
+    alone = Encoder(foreign.folder, dim=32, max_tokens=6).encode([long, short])
+    loads.clear()
+
+    def ask(text: str) -> tuple[int, bytes]:
+        return foreign.count(text), foreign.encode([text])[0].tobytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(ask, [long, short] * 100))
+    assert set(said[::2]) == {(402, alone[0].tobytes())}
+    assert set(said[1::2]) == {(3, alone[1].tobytes())}
+    assert loads == [foreign.folder]
 
 
 @pytest.mark.parametrize(
