@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Lines = queue.SimpleQueue[str | None]
 
-CHILD = (sys.executable, "-m", "memstudio.session.umap_process")
+CHILD = (sys.executable, "-P", "-m", "memstudio.session.umap_process")
+"""-P: a folder that a person happens to stand in, a bank's for example, holds no code that is run."""
 _BREATH_S, _PATIENCE_S = 0.05, 3.0
 _TAIL_BYTES, _LINE_CHARACTERS = 8192, 300
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

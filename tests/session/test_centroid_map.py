@@ -18,6 +18,7 @@ from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.jobs import Cancelled, Job
 from memstudio.session.centroid_map import FEW, centroid_map, map_file, place_key, read_map
+from memstudio.session.umap_child import CHILD
 from memstudio.session.umap_process import nearest
 from tests.tiny import DIM, make_tree
 
@@ -41,6 +42,14 @@ def child(code: str) -> list[str]:
 
 def bank_of(tree: Tree) -> Bank:
     return SimpleNamespace(tree=tree, digest="ab" * 32)  # type: ignore[return-value]  # all that a map asks of a bank
+
+
+def test_the_child_runs_no_code_of_the_folder_it_is_begun_in(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("open('was_run', 'w').close()")
+    with subprocess.Popen([*CHILD, "none", "none"], cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as begun:
+        assert begun.stderr is not None
+        assert "FileNotFoundError" in begun.stderr.read()
+    assert not (tmp_path / "was_run").exists()
 
 
 @pytest.fixture
