@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Rankings:
-    """What was ranked of one bank at one revision: another choice of subtrees or an earlier ranking costs nothing again."""
+    """What was ranked of one study at one revision: another choice of subtrees or an earlier ranking costs nothing again."""
 
     def __init__(self) -> None:
-        self._of: tuple[str, int] = ("", 0)
+        self._of: tuple[object, ...] = ()
         self._known: dict[str, Ranking] = {}
 
     def of(self, session: Session, by: OrderWish, job: Job) -> Ranking:
@@ -28,7 +28,7 @@ class Rankings:
         """
         from memstudio.session.ranking import rank
 
-        now = (session.bank.digest, session.head)
+        now = (session.bank.digest, session.study, session.head)
         if self._of != now:
             self._of, self._known = now, {}
         if by.rank_by not in self._known:
