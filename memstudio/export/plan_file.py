@@ -58,7 +58,7 @@ def read_plan(path: Path, bank: Bank, overlay: Overlay, revision: int = 0) -> Ex
     if head is None or head[1].get("format") != _FORMAT or head[1].get("version") != _VERSION:
         raise UserError(f"{path}, line 1: is no plan: it must say format {_FORMAT}, version {_VERSION}")
     _check_bank(path, head[1], bank)
-    rank_by = str(head[1].get("rank_by", "plan"))[:80]
+    rank_by = "".join(letter for letter in str(head[1].get("rank_by", "plan")) if letter.isprintable())[:80]
     stands = standing(bank, overlay)
     taken = [np.zeros(len(mask), bool) for mask in stands]
     order: list[ClusterId] = []
@@ -104,9 +104,12 @@ def _cluster(where: str, line: dict[str, object], bank: Bank) -> ClusterId:
 
 def _score(where: str, line: dict[str, object]) -> float:
     score = line.get("score", math.nan)
-    if isinstance(score, bool) or not isinstance(score, int | float):
-        raise UserError(f"{where}: score: must be a number")
-    return float(score)
+    try:
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            raise UserError(f"{where}: score: must be a number")
+        return float(score)
+    except OverflowError:
+        raise UserError(f"{where}: score: is beyond what a number may be") from None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, object]]]:

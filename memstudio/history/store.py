@@ -126,9 +126,13 @@ class Store(Reading):
             return using.write_use(writer, use)
 
     def add_to_runs(self, counts: Mapping[ClusterId, Count], *, prompts: int = 0, measured: int = 0) -> None:
-        """Count a single run, or its trace, at the head: one small transaction."""
+        """Count a single run, or its trace, at the head: one small transaction.
+
+        Raises:
+            UserError: the study was tampered with, or cannot be written.
+        """
         with self._at_once() as writer:
-            using.add_to_runs(writer, self.head, counts, prompts=prompts, measured=measured)
+            using.add_to_runs(self._db, writer, self.head, counts, prompts=prompts, measured=measured)
 
     def forget_use(self, use_id: int) -> None:
         """Let a count go.

@@ -72,14 +72,19 @@ def write_use(connection: Connection, use: KeptUse) -> int:
     return number
 
 
-def add_to_runs(connection: Connection, revision: int, counts: Mapping[ClusterId, Count], *, prompts: int, measured: int) -> None:
-    """Add to what single runs at a revision used."""
+def add_to_runs(db: Path, connection: Connection, revision: int, counts: Mapping[ClusterId, Count], *, prompts: int, measured: int) -> None:
+    """Add to what single runs at a revision used.
+
+    Raises:
+        UserError: a row that is added to holds what no count writes.
+    """
     sets, uses = schema.prompt_sets, schema.uses
     now = time.time()
     found = connection.execute(select(sets).where(sets.c.digest == "", sets.c.revision == revision)).first()
     if found is None:
         number = _insert_set(connection, KeptUse(RUNS, "", revision, prompts, prompts, measured, now, {}))
     else:
+        _check_set(db, found)
         number = found.id
         grown = {"total": found.total + prompts, "prompts": found.prompts + prompts, "measured": found.measured + measured}
         connection.execute(sets.update().where(sets.c.id == number).values(time_s=now, **grown))
@@ -90,7 +95,7 @@ def add_to_runs(connection: Connection, revision: int, counts: Mapping[ClusterId
         if before is None:
             fresh[cluster] = count
         else:
-            whole = Count(before.fetched, before.effects, before.effect_sum, before.effect_max).plus(count)
+            whole = _use(db, before)[1].plus(count)
             connection.execute(uses.update().where(here).values(**whole._asdict()))
     _insert_counts(connection, number, fresh)
 

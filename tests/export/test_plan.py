@@ -195,6 +195,13 @@ def test_a_plan_that_was_written_is_read_again(bank: Bank, plan: ExportPlan, tmp
     assert members(read_plan(tmp_path / "half.jsonl", bank, {}, 3).kept()) == members(plan.first_of(20))
 
 
+def test_a_plan_says_nothing_to_the_terminal_but_words(bank: Bank, plan: ExportPlan, tmp_path: Path) -> None:
+    path = tmp_path / "plan.jsonl"
+    write_plan(path, plan)
+    path.write_text(path.read_text().replace('"random"', '"use\\u001b[2J\\nall is well"'))
+    assert read_plan(path, bank, {}, 3).rank_by == "use[2Jall is well"
+
+
 def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -210,6 +217,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
         (lambda lines: lines[2].update(cluster="9/9"), "line 3: cluster 9/9: no such level"),
         (lambda lines: lines[2].update(cluster=3), "line 3: names no cluster"),
         (lambda lines: lines[2].update(score="much"), "line 3: score: must be a number"),
+        (lambda lines: lines[2].update(score=10**400), "line 3: score: is beyond what a number may be"),
         (lambda lines: lines.__delitem__(slice(1, None)), "names no block to keep"),
     ],
 )

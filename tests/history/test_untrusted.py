@@ -10,6 +10,7 @@ import pytest
 from memstudio.bank.values import BASE, PRUNED, BlockState, Change, ClusterId
 from memstudio.errors import UserError
 from memstudio.history.store import Store, read_binding
+from memstudio.history.values import Count
 from tests.history.conftest import OpenStudy
 
 GOLD = ClusterId(3, 4)
@@ -107,6 +108,18 @@ ROWS = {
 def test_a_bad_row_is_one_line(open_study: OpenStudy, made: Path, statements: str, readonly: bool) -> None:
     spoil(made, *statements.split("; ") if "TRIGGER" not in statements else [statements])
     line = one_line(lambda: read_everything(open_study(readonly=readonly)))
+    assert str(made) in line
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE uses SET fetched = 'many'", "UPDATE uses SET effect_sum = 9e999", "UPDATE prompt_sets SET prompts = 'x'"],
+)
+def test_a_run_is_not_added_to_a_count_that_is_none(open_study: OpenStudy, made: Path, statement: str) -> None:
+    with closing(open_study()) as store:
+        store.add_to_runs({GOLD: Count(1)}, prompts=1)
+    spoil(made, statement)
+    line = one_line(lambda: open_study().add_to_runs({GOLD: Count(1)}, prompts=1))
     assert str(made) in line
 
 
