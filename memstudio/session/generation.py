@@ -76,9 +76,9 @@ class Generation:
             self._stopped = True  # an end like any other: the run says so
         finally:
             self._tell()
-            if self._fresh and self._tokens:
-                note_run(self._session, self._route)
             self._session.emit(Finished(self._number, self._result()))
+            if self._fresh and self._tokens:  # last: a study that cannot be written takes nothing of the answer away
+                note_run(self._session, self._route)
 
     def finish(self) -> Run:
         """Run to the end."""

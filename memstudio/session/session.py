@@ -331,9 +331,9 @@ class Session(Looking):
         from memstudio.session.evidence import trace
 
         found = trace(self, text, key=key, route=route, prefix=prefix, answer=answer, against=against)
+        self.emit(Traced(found))
         if not prefix:
             note_trace(self, found)
-        self.emit(Traced(found))
         return found
 
     @tells

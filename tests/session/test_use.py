@@ -9,7 +9,7 @@ import pytest
 from memstudio.bank.values import PRUNED, ClusterId
 from memstudio.editing.prune import Prune
 from memstudio.errors import UserError
-from memstudio.events import Finished
+from memstudio.events import Finished, Traced
 from memstudio.facts.read import prompts_of
 from memstudio.facts.values import PromptSet, SetPrompt
 from memstudio.history.values import RUNS
@@ -194,6 +194,23 @@ def test_a_run_without_a_study_begins_none(session: Session) -> None:
     assert len(finished) == 1
     assert session.study is None
     assert session.uses() == []
+
+
+def test_an_answer_and_a_trace_are_told_though_they_cannot_be_counted(
+    opens: OpenSession, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opens(study=study)
+    told: list[type] = []
+    session.listen(lambda event: told.append(type(event)))
+
+    def full(*_: object, **__: object) -> None:
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(session.store, "add_to_runs", full)
+    for verb in (session.run, session.trace):
+        with pytest.raises(UserError, match="the disk is full"):
+            verb(PROMPTS[0])
+    assert {Finished, Traced} <= set(told)
 
 
 def test_a_cancel_keeps_what_was_counted_so_far(opens: OpenSession, study: Path) -> None:
