@@ -13,6 +13,8 @@ from memstudio.errors import UserError
 HEAD = "head"
 FEWEST, MOST = 2, 5
 """How many arms stand side by side."""
+_DIGITS = 18
+"""A longer number is no revision of any study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def parse_arm(text: str) -> ArmWish:
 
 def _revision(word: str) -> int | str:
     given = {"base": "0", HEAD: HEAD}.get(word, word[1:])
-    return int(given) if given.isascii() and given.isdigit() else given
+    return int(given) if given.isascii() and given.isdigit() and len(given) <= _DIGITS else given
 
 
 def _clusters(text: str) -> tuple[ClusterId, ...]:

@@ -7,7 +7,7 @@ Each takes one block set, so that whatever the user's own run has in its slots s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -233,9 +233,9 @@ def _own_arms(session: Session, count: int) -> Iterator[tuple[Arm, ...]]:
     """Some arms on the session's anchor, taken off it again whatever happens."""
     from memstudio.anchor.arm import Arm
 
-    arms = tuple(Arm(session.bank, session.running.anchor) for _ in range(count))
-    try:
-        yield arms
-    finally:
-        for arm in arms:
-            arm.attached.detach()
+    with ExitStack() as made:
+        arms: list[Arm] = []
+        for _ in range(count):  # where there is no room for the last, the first are taken off too
+            arms.append(Arm(session.bank, session.running.anchor))
+            made.callback(arms[-1].attached.detach)
+        yield tuple(arms)

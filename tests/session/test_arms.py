@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from memstudio.anchor.arm import Arm
 from memstudio.anchor.values import Sampling, Token
 from memstudio.anchor.wish import Wish
 from memstudio.bank.values import ClusterId
@@ -398,8 +399,33 @@ def test_what_is_no_arm_is_refused(text: str) -> None:
         parse_arm(text)
 
 
+def test_a_revision_of_very_many_digits_is_one_that_is_not_there(session: Session) -> None:
+    session.apply(Prune((ClusterId(3, 26),)))
+    with pytest.raises(UserError):
+        session.arms(PROMPT, [NO_MEMORY, parse_arm("@" + "9" * 5000)], FEW)
+
+
 def test_many_blocks_left_out_are_counted(session: Session) -> None:
     assert ArmWish(without=tuple(ClusterId(3, at) for at in range(2000))).title == "without 3/0, 3/1, 3/2 and 1,997 more"
+
+
+def test_where_there_is_no_room_for_the_last_arm_none_stays_on_the_anchor(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    session.run(PROMPT, sampling=FEW)
+    hooks = [len(mlp._forward_hooks) for mlp in session.running.anchor.mlps]
+    begun: list[object] = []
+
+    class Full(Arm):
+        def __init__(self, *given: Any) -> None:
+            if len(begun) == 2:
+                raise MemoryError
+            super().__init__(*given)
+            begun.append(self)
+
+    monkeypatch.setattr("memstudio.anchor.arm.Arm", Full)
+    with pytest.raises(MemoryError):
+        session.arms(PROMPT, [NO_MEMORY, THIS, ArmWish(route=ELSEWHERE)], FEW).texts()
+    assert len(begun) == 2
+    assert [len(mlp._forward_hooks) for mlp in session.running.anchor.mlps] == hooks
 
 
 def tokens(*ids: int) -> list[Token]:
