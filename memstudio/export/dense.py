@@ -16,8 +16,9 @@ from torch import Tensor
 
 from memstudio.anchor.widen import Widening
 from memstudio.bank.files import TensorEntry, TensorFile, anchor_files, inside, read_header
+from memstudio.errors import UserError
 from memstudio.export.level import safetensors_header
-from memstudio.export.pouring import PIECE_BYTES, Told, pour, read_pieces
+from memstudio.export.pouring import PIECE_BYTES, Piece, Told, pour, read_pieces
 
 Parts = tuple[Tensor, Tensor, Tensor]
 DTYPES = {"float32": ("F32", torch.float32), "float16": ("F16", torch.float16), "bfloat16": ("BF16", torch.bfloat16)}
@@ -59,7 +60,7 @@ def write_dense(dense: Dense, folder: Path, told: Told) -> dict[str, str]:
     changed = {"config.json": _config(dense), INDEX: _index(dense, weights)}
     for name in names:
         if name not in weights:
-            pieces = [_json(changed[name])] if name in changed else read_pieces(inside(dense.source, name))
+            pieces = iter([_json(changed[name])]) if name in changed else read_pieces(inside(dense.source, name))
             digests[name] = pour(folder / name, pieces, told).sha256
     return digests
 
@@ -83,7 +84,7 @@ def rounds(dense: Dense) -> bool:
     return False
 
 
-def _weights(dense: Dense, file: TensorFile) -> Iterator[bytes]:
+def _weights(dense: Dense, file: TensorFile) -> Iterator[Piece]:
     """A file of weights, a piece at a time: the header, then every tensor in the order in which it lies in the source."""
     tensors = dict(sorted(file.tensors.items(), key=lambda item: item[1].begin))
     shapes = {name: (dense.stored(entry), _shape(dense, name, entry)) for name, entry in tensors.items()}
@@ -127,42 +128,46 @@ def _neurons(dense: Dense, layer: int, part: str) -> Tensor:
     return found
 
 
-def _copied(dense: Dense, file: TensorFile, entry: TensorEntry) -> Iterator[bytes]:
+def _copied(dense: Dense, file: TensorFile, entry: TensorEntry) -> Iterator[Piece]:
     """A tensor as it is, or in the dtype of the result."""
     stored = dense.stored(entry)
     for piece in _read(file, entry, PIECE_BYTES):
         yield piece if stored == entry.dtype else _bytes(_tensor(piece, entry), stored)
 
 
-def _wider(dense: Dense, file: TensorFile, entry: TensorEntry, neurons: Tensor) -> Iterator[bytes]:
+def _wider(dense: Dense, file: TensorFile, entry: TensorEntry, neurons: Tensor) -> Iterator[Piece]:
     """A down projection [d, inner] with the memory neurons as columns behind its own, some rows at a time."""
     inner, columns, row = entry.shape[1], neurons.T, (entry.end - entry.begin) // max(entry.shape[0], 1)
-    start = 0
+    stored, start = _TORCH[dense.stored(entry)], 0
     for piece in _read(file, entry, max(PIECE_BYTES // max(row, 1), 1) * row):
         own = _tensor(piece, entry).view(-1, inner)
-        stored = _TORCH[dense.stored(entry)]
-        yield _bytes(torch.cat([own.to(stored), columns[start : start + len(own)].to(stored)], 1), dense.stored(entry))
+        wide = torch.empty(len(own), inner + dense.widening.extra, dtype=stored)
+        wide[:, :inner], wide[:, inner:] = own, columns[start : start + len(own)]
+        yield _bytes(wide, dense.stored(entry))
         start += len(own)
 
 
-def _read(file: TensorFile, entry: TensorEntry, at_once: int) -> Iterator[bytes]:
+def _read(file: TensorFile, entry: TensorEntry, at_once: int) -> Iterator[bytearray]:
     """The bytes of a tensor, so many at once (a multiple of its numbers' size)."""
     with file.path.open("rb") as stream:
         stream.seek(entry.begin)
         left = entry.end - entry.begin
         while left:
             file.check_unshrunk()
-            piece = stream.read(min(left, at_once))
+            piece = bytearray(min(left, at_once))
+            if stream.readinto(piece) != len(piece):
+                raise UserError(f"{file.path}: the file changed while it was read: export again")
             left -= len(piece)
             yield piece
 
 
-def _tensor(piece: bytes, entry: TensorEntry) -> Tensor:
-    return torch.frombuffer(bytearray(piece), dtype=_TORCH[entry.dtype])
+def _tensor(piece: bytearray, entry: TensorEntry) -> Tensor:
+    return torch.frombuffer(piece, dtype=_TORCH[entry.dtype])
 
 
-def _bytes(tensor: Tensor, stored: str) -> bytes:
-    return tensor.to(_TORCH[stored]).contiguous().view(torch.uint8).numpy().tobytes()
+def _bytes(tensor: Tensor, stored: str) -> memoryview:
+    """The bytes of a tensor in a dtype, without a copy where it has that already."""
+    return tensor.to(_TORCH[stored]).contiguous().view(-1).view(torch.uint8).numpy().data
 
 
 def _config(dense: Dense) -> dict[str, object]:

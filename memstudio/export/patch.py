@@ -6,8 +6,7 @@ blocks that the last of them left, each named by its digest. What stood in betwe
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,10 @@ from memstudio.bank.files import file_digest, inside, is_pickle, read_header
 from memstudio.bank.manifest import FileRef
 from memstudio.bank.values import BASE, Change, Overlay
 from memstudio.errors import UserError
+from memstudio.export.level import safetensors_header
 from memstudio.export.manifest import BLOCKS, MANIFEST, PatchManifest, bank_ref, compose, dump_manifest, patched, read_manifest
+from memstudio.export.place import beside, give_name, said
+from memstudio.export.pouring import Piece, pour
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,15 +48,13 @@ class Patch:
 
 
 def write_patch(out: Path, bank: Bank, revisions: Sequence[Revision], blob: Callable[[str], Tensor]) -> tuple[Change, ...]:
-    """Write a patch folder; the same revisions give the same bytes. Gives what they come to.
+    """Write a patch folder, a block at a time; the same revisions give the same bytes. Gives what they come to.
 
     revisions: oldest first, each starting where the others left its blocks. blob: a block's row by its digest.
 
     Raises:
         UserError: something is there already, the revisions do not follow one another or come to nothing, a block is missing.
     """
-    from safetensors.torch import save_file
-
     if out.exists() or out.is_symlink():
         raise UserError(f"{out}: is there already: choose another name, or remove it")
     if not revisions:
@@ -62,25 +62,32 @@ def write_patch(out: Path, bank: Bank, revisions: Sequence[Revision], blob: Call
     changes = compose((f"revision {revision.id}", revision.changes) for revision in revisions)
     if not changes:
         raise UserError(f"{out}: the revisions together leave every block as it was: choose others")
-    rows = {change.after.source: _row(bank, change, blob) for change in changes if _is_blob(change)}
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
-        files = {}
-        if rows:
-            save_file(dict(sorted(rows.items())), part / BLOCKS)
-            files[BLOCKS] = FileRef(bytes=(part / BLOCKS).stat().st_size, sha256=file_digest(part / BLOCKS))
-        manifest = PatchManifest(
-            format="memstudio-patch", version=1, bank=bank_ref(bank), revisions=tuple(map(patched, revisions)), files=files
-        )
-        (part / MANIFEST).write_bytes(dump_manifest(manifest))
-        part.rename(out)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror or error}): choose another place") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    new = {change.after.source: change for change in changes if _is_blob(change)}
+    with beside(out) as part:
+        with said(out):
+            files = {BLOCKS: pour(part / BLOCKS, _blocks(bank, dict(sorted(new.items())), blob), _silent)} if new else {}
+            manifest = PatchManifest(
+                format="memstudio-patch", version=1, bank=bank_ref(bank), revisions=tuple(map(patched, revisions)), files=files
+            )
+            pour(part / MANIFEST, [dump_manifest(manifest)], _silent)
+        if new and file_digest(part / BLOCKS) != files[BLOCKS].sha256:
+            raise UserError(f"{out}: was not read back as it was written: the disk is not to be trusted; choose another place")
+        give_name(part, out)
     return changes
+
+
+def _blocks(bank: Bank, new: Mapping[str, Change], blob: Callable[[str], Tensor]) -> Iterator[Piece]:
+    """The bytes of the file of new blocks, a block at a time."""
+    import torch
+
+    dtype = _NAMES[str(bank.dtype).removeprefix("torch.")]
+    yield safetensors_header({source: (dtype, [bank.layouts[change.cluster.level - 1].n]) for source, change in new.items()})
+    for change in new.values():
+        yield _row(bank, change, blob).view(torch.uint8).numpy().data
+
+
+def _silent(_: int) -> None:
+    pass
 
 
 def read_patch(path: Path, bank: Bank) -> Patch:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from memstudio.bank.files import inside
@@ -13,24 +14,30 @@ from memstudio.bank.manifest import FileRef
 from memstudio.errors import UserError
 
 PIECE_BYTES = 4 << 20
+Piece = bytes | bytearray | memoryview
 Told = Callable[[int], None]
 """Hears how many bytes were written."""
 
 
-def pour(path: Path, pieces: Iterable[bytes], told: Told) -> FileRef:
-    """Write a new file from pieces and sync it.
+def pour(path: Path, pieces: Iterable[Piece], told: Told) -> FileRef:
+    """Write a new file from pieces and sync it. A piece is digested while it is written, and must not change afterwards.
 
     Raises:
         OSError: the disk is full, or the file is there already.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
-    with path.open("xb") as stream:
+    with path.open("xb") as stream, ThreadPoolExecutor(1) as digesting:
+        last: Future[None] | None = None
         for piece in pieces:
+            if last is not None:
+                last.result()
+            last = digesting.submit(digest.update, piece)
             stream.write(piece)
-            digest.update(piece)
             size += len(piece)
             told(len(piece))
+        if last is not None:
+            last.result()
         stream.flush()
         os.fsync(stream.fileno())
     return FileRef(bytes=size, sha256=digest.hexdigest())

@@ -1,5 +1,6 @@
 """The transformers model of a session: each row of a batch fetches by its own text and says what the reference path says."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from memstudio.errors import UserError
 from memstudio.session import Session
 from tests.anchor.test_load import FAMILIES, save
 from tests.session.conftest import OpenSession
-from tests.tiny import make_bank
+from tests.tiny import make_anchor, make_bank
 
 TEXTS = (
     "The atomic number of gold is",
@@ -175,3 +176,18 @@ def test_other_architectures_generate_row_by_row(opens: OpenSession, tmp_path: P
     for row, text in zip(out, TEXTS, strict=True):
         said = [token.id for token in session.generate(text, sampling=Sampling(max_tokens=5))]
         assert row[given["input_ids"].shape[1] :].tolist()[: len(said)] == said
+
+
+def test_a_chat_anchors_row_is_routed_by_the_users_turn(opens: OpenSession, tmp_path: Path) -> None:
+    model = make_anchor(tmp_path / "model")
+    (model / "chat_template.jinja").write_text("{% for m in messages %}Tell me about {{ m.content }} and about{% endfor %} It")
+    bank = make_bank(tmp_path / "bank", model=model)
+    manifest = json.loads((bank / "bank.json").read_text())
+    (bank / "bank.json").write_text(json.dumps(manifest | {"prompt": "chat"}))
+    session = opens(bank)
+    ids = session.running.encode(TEXTS[0])
+    assert session.running.anchor.decode(ids) != TEXTS[0]
+    with torch.inference_mode():
+        found = session.as_transformers()(torch.tensor([[1, *ids]])).logits[0]
+        alone = session.as_transformers()(torch.tensor([[1, *ids]]), keys=[TEXTS[0]]).logits[0]
+    assert torch.equal(found, alone)
