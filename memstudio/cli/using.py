@@ -130,7 +130,7 @@ def _say(
         show.say(f"{each.name}: {each.use.prompts:,} of {each.total:,} prompts{measured}, at revision {each.revision}, {when}")
     columns = ("level", "blocks", "fetched", "dead", "never matter")
     show.table(None, columns, [tuple(level.values()) for level in levels], right=range(5))
-    show.say(f"dead: {len(found['dead']):,} blocks, fetched by 0 of {total.prompts:,} prompts")
+    show.say(f"dead: {len(found['dead']):,} blocks, not fetched by any of {total.prompts:,} prompts")
     if dead:
         show.table(None, ("dead", "label"), [(cluster, labels[cluster]) for cluster in found["dead"]])
     elif found["dead"]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, QMessageLogContext, QObject, QSize, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from memstudio.errors import UserError
 from memstudio.paths import data_dir, settings_file
@@ -22,6 +22,8 @@ from memstudio.ui.tour import Tour, TourBar
 
 EARLIER_FILE = "window.ini"
 SETTLE_MS = 60
+FRAME = 40
+"""Pixels that a window's title and edges take at most, where they are not known before it is shown."""
 SWITCH_S = 0.001
 """After so long a thread that computes lets the window have the interpreter; Python's own 5 ms add up to a stutter."""
 
@@ -89,6 +91,8 @@ def _run(wish: Wish | None, *, screenshot: Path | None, theme: ThemeChoice | Non
     photographer = Photographer(window, screenshot, guide) if screenshot else None
     look = FirstLook(window) if timings else None
     heard = qInstallMessageHandler(_tell) if photographer is not None else None
+    if photographer is None and look is None and not fits(window):
+        window.showMaximized()
     window.show()
     status = app.exec()
     if look is not None:
@@ -102,6 +106,12 @@ def _run(wish: Wish | None, *, screenshot: Path | None, theme: ThemeChoice | Non
         if witness is not None and witness.problem is not None:
             raise UserError(witness.problem)
     return status
+
+
+def fits(window: QWidget) -> bool:
+    """Whether the window, with the frame that a desktop puts round it, is seen whole on its screen."""
+    free = window.screen().availableSize()
+    return window.width() <= free.width() and window.height() + FRAME <= free.height()
 
 
 def _tell(kind: QtMsgType, _: QMessageLogContext, text: str) -> None:

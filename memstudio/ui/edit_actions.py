@@ -240,10 +240,10 @@ EDIT: tuple[Action, ...] = (
     ),
     Action(
         "find",
-        "&Find cluster",
+        "&Find in the bank",
         "Edit",
         lambda d: d.find_cluster(),
-        "Search labels, terms and ids",
+        "Search labels, terms, ids, documents, tokens and facts",
         ("Ctrl+F",),
         "find",
         lambda n: n.bank,

@@ -5,6 +5,7 @@ from memstudio.ui.command import Action
 FILE: tuple[Action, ...] = (
     Action("open_bank", "&Open bank…", "File", lambda d: d.choose_bank(), "Open a bank folder", ("Ctrl+O",), "open", toolbar=True),
     Action("open_study", "Open &study…", "File", lambda d: d.choose_study(), "Open a study folder, its bank with it", ("Ctrl+Shift+O",)),
+    Action("open_demo", "Open the &demo", "File", lambda d: d.open_demo(), "Open the bundled bank; its edits are kept in its own study"),
     Action("build_bank", "&Build a bank…", "File", lambda d: d.build_bank(), "Build a bank from a model and documents", ("Ctrl+N",)),
     Action(
         "import_facts",
@@ -30,7 +31,7 @@ FILE: tuple[Action, ...] = (
     ),
     Action(
         "save_view",
-        "Save this &view…",
+        "Save this &panel…",
         "File",
         lambda d: d.save_view(),
         "Save a picture of the panel in front, as PNG or SVG",
@@ -50,6 +51,6 @@ FILE: tuple[Action, ...] = (
         lambda n: n.bank,
         group=2,
     ),
-    Action("save_picture", "Save &picture…", "File", lambda d: d.save_picture(), "Save a picture of the window", (), "camera", group=2),
+    Action("save_picture", "Save the &window…", "File", lambda d: d.save_picture(), "Save a picture of the window", (), "camera", group=2),
     Action("quit", "&Quit", "File", lambda d: d.leave(), "Leave memstudio", ("Ctrl+Q",), "quit", group=3),
 )

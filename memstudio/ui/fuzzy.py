@@ -1,6 +1,8 @@
 """How well a few typed letters name a command: all of them in order, those that begin words counting most."""
 
 START, NEXT, LETTER = 8, 5, 1
+WORD = 40
+"""More than the letters of a short word can come to: what is typed as it stands at the beginning of a word comes first."""
 
 
 def score(typed: str, name: str) -> int | None:
@@ -23,4 +25,6 @@ def score(typed: str, name: str) -> int | None:
         if not reached:
             return None
         best = reached
-    return max(best.values()) * 4 - len(text)
+    whole = " ".join(typed.casefold().split())
+    begun = any(text.startswith(whole, at) for at in range(len(text)) if at == 0 or not text[at - 1].isalnum())
+    return (max(best.values()) + begun * WORD) * 4 - len(text)

@@ -11,6 +11,6 @@ HELP: tuple[Action, ...] = (
         "Every command by a few letters of its name",
         ("Ctrl+Shift+P",),
     ),
-    Action("log", "&Log…", "Help", lambda d: d.show_log(), "What was done as lines of Python, what was said, what went wrong"),
+    Action("log", "Show the &log", "Help", lambda d: d.show_log(), "What was done as lines of Python, what was said, what went wrong"),
     Action("about", "&About memstudio", "Help", lambda d: d.show_about(), "What this is, and its licence", (), "about", group=1),
 )

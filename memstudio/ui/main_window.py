@@ -151,7 +151,7 @@ class MainWindow(WindowDesk):
         self._recent = QMenu("Open &recent", self)
         self._recent.aboutToShow.connect(self._fill_recent)
         file = self.actions_.menus["File"]
-        file.insertMenu(self.actions_.by_key["save_picture"], self._recent)
+        file.insertMenu(self.actions_.by_key["open_demo"], self._recent)
         self._context = self.actions_.context_menu(self)
         self.panels.history.menu_wanted.connect(lambda where: self.actions_.menus["History"].popup(where))
 
@@ -200,6 +200,7 @@ class MainWindow(WindowDesk):
         start.build_wanted.connect(self.build_bank)
         self.starts.open_wanted.connect(self.open_wish)
         self.starts.scan_wanted.connect(self.scan_fact)
+        start.trial_wanted.connect(self._face_trial)
         start.show_recent(self._preferences.recent)
         studio.bridge.job.connect(self.jobs.show_job)
         self.jobs.cancel_wanted.connect(panels.status.cancel_wanted)
@@ -273,6 +274,11 @@ class MainWindow(WindowDesk):
         self.panels.prompt.setEnabled(True)
         self.panels.prompt.text.setFocus()
         self._preferences.remember(self.wish.path if self.wish else str(opened.bank.folder))
+
+    def _face_trial(self) -> None:
+        """Have in front what a trial shows, wherever the layout was left."""
+        for name in ("bank", "block", "heat"):
+            show_dock(self.docks[name])
 
     def _crashed(self, crash: Crashed) -> None:
         self.log.add_bug(crash.title, crash.traceback)

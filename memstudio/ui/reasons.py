@@ -17,7 +17,7 @@ _CHANGES: tuple[tuple[str, Callable[[Situation], Situation]], ...] = (
     ("wait for the answer, or stop it", lambda now: replace(now, running=False, pairing=False)),
     ("nothing is being answered", lambda now: replace(now, running=True)),
     ("the block is pruned", lambda now: replace(now, selected_state=BASE)),
-    ("the block is not pruned", lambda now: replace(now, selected_state=PRUNED)),
+    ("the block is as shipped", lambda now: replace(now, selected_state=PRUNED)),
     ("there is nothing to undo", lambda now: replace(now, undo=True)),
     ("there is nothing to redo", lambda now: replace(now, redo=True)),
     ("no edit fell into an answer", lambda now: replace(now, edited_midway=True)),

@@ -262,6 +262,7 @@ class Studio(QObject):
         cluster = chosen.current
         self._chosen_by_hand = True
         self.panels.block.select(cluster)
+        self.panels.block.show_count(chosen.count)
         self.panels.prompt.breadcrumb.select(cluster)
         if cluster is not None:
             self.panels.block.show_hidden(cluster in self._tried.hidden, cluster in self._tried.muted)

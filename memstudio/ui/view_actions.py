@@ -5,7 +5,7 @@ from memstudio.ui.command import Action
 VIEW: tuple[Action, ...] = (
     Action(
         "theme_system",
-        "Follow the &system",
+        "Theme: as the &system",
         "View",
         lambda d: d.choose_theme("system"),
         "Light or dark as the system says",
@@ -13,9 +13,23 @@ VIEW: tuple[Action, ...] = (
         group=1,
     ),
     Action(
-        "theme_light", "&Light", "View", lambda d: d.choose_theme("light"), "Dark on light", checked=lambda n: n.theme == "light", group=1
+        "theme_light",
+        "Theme: &light",
+        "View",
+        lambda d: d.choose_theme("light"),
+        "Dark on light",
+        checked=lambda n: n.theme == "light",
+        group=1,
     ),
-    Action("theme_dark", "&Dark", "View", lambda d: d.choose_theme("dark"), "Light on dark", checked=lambda n: n.theme == "dark", group=1),
+    Action(
+        "theme_dark",
+        "Theme: &dark",
+        "View",
+        lambda d: d.choose_theme("dark"),
+        "Light on dark",
+        checked=lambda n: n.theme == "dark",
+        group=1,
+    ),
     Action(
         "make_map",
         "Make the &map",

@@ -29,7 +29,7 @@ def test_without_effects_nothing_is_said_to_be_measured(shell: Shell, tiny_bank:
     assert said["idle"] is None
     assert all(each["effect_mean"] is None for each in said["hot"])
     people = shell("use", tiny_bank, "--dead").out
-    assert f"fetched by 0 of {said['prompts']} prompts" in people
+    assert f"not fetched by any of {said['prompts']} prompts" in people
     assert str(said["dead"][0]) in people
 
 

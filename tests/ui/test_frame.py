@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QPushButton, QTabBar, QW
 from pytestqt.qtbot import QtBot
 
 from memstudio.ui.actions import ACTIONS
+from memstudio.ui.app import fits
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.docks import PLACES, brought_back, kept_layout, make_docks, place_docks, restore_layout
 from memstudio.ui.main_window import MainWindow
@@ -51,6 +52,14 @@ def bare(theme: Theme, qtbot: QtBot) -> Iterator[Bare]:
     yield made
     made.window.close()
     made.window.deleteLater()
+
+
+def test_a_window_that_its_frame_would_push_off_the_screen_does_not_fit(bare: Bare) -> None:
+    free = bare.window.screen().availableSize()
+    bare.window.resize(free.width() - 10, free.height() - 60)
+    assert fits(bare.window)
+    bare.window.resize(free.width() - 10, free.height())
+    assert not fits(bare.window)
 
 
 def in_front(dock: QDockWidget) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from memstudio.bank.values import PRUNED, ClusterId
@@ -23,6 +24,7 @@ def test_nine_hundred_blocks_are_pruned_and_muted_in_one_go(window: MainWindow, 
     settle(lambda: window.open_wish(Wish(str(bank), study=tmp_path / "study", device="cpu")))
     window.panels.table.view.selectAll()
     assert window.studio.chosen.count == 933
+    assert "One of 933 selected blocks" in " ".join(each.text() for each in window.panels.block.findChildren(QLabel))
     settle(lambda: window.actions_.by_key["mute"].trigger())
     assert window.panels.status.line.text().endswith("and 928 more.")
     settle(lambda: window.actions_.by_key["mute"].trigger())

@@ -40,13 +40,14 @@ def test_the_reason_is_what_is_missing() -> None:
     assert why_not(action("run"), Situation()) == "Open a bank first; write a prompt first"
     assert why_not(action("run"), replace(ready, running=True)) == "Wait for the answer, or stop it"
     assert why_not(action("undo"), ready) == "There is nothing to undo"
-    assert why_not(action("restore"), replace(ready, selected=ClusterId(1, 0))) == "The block is not pruned"
+    assert why_not(action("restore"), replace(ready, selected=ClusterId(1, 0))) == "The block is as shipped"
 
 
 def test_letters_that_begin_words_count_most() -> None:
     best = max(("Copy cluster id", "Compare with its parent", "Recompute"), key=lambda name: score("cp", name) or -99)
     assert best == "Compare with its parent"
     assert (score("prune", "Prune block") or 0) > (score("prune", "Apply run to one") or -99)
+    assert (score("prun", "Prune block Edit") or 0) > (score("prun", "Edit prompt Run") or 0), "the word as it stands comes first"
     assert score("xyz", "Prune block") is None
     assert score("", "Prune block") == 0
     assert score("BLOCK p", "Prune block") is None
@@ -62,7 +63,7 @@ def test_a_command_is_typed_and_run_by_keys_alone(opened: MainWindow, settle: Ac
     QTest.keyClick(opened, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
     assert opened.palette_.isVisible()
     QTest.keyClicks(opened.palette_.search, "dark")
-    assert names(opened)[0] == "Dark"
+    assert names(opened)[0] == "Theme: dark"
     QTest.keyClick(opened.palette_.search, Qt.Key.Key_Return)
     assert not opened.palette_.isVisible()
     assert opened.theme.tone.dark

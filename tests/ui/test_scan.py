@@ -28,7 +28,7 @@ def test_a_scan_fills_the_list_and_colours_the_views(opened: MainWindow, settle:
     shades = overview.figures[SCAN]
     first = panel.list.topLevelItem(0)
     cluster = opened.scan.list.topLevelItem(0).data(0, 0x100)
-    assert abs(math.log(float(shades.values[cluster[0] - 1][cluster[1]])) - float(first.text(3))) < 1e-3
+    assert abs(math.log(float(shades.values[cluster[0] - 1][cluster[1]])) - float(first.text(3).replace("−", "-"))) < 1e-3
     assert "…" not in [panel.list.topLevelItem(row).text(1) for row in range(27)]
     routed = [row for row in range(27) if panel.list.topLevelItem(row).text(4) == "▸ routed"]
     assert len(routed) == 1

@@ -40,7 +40,7 @@ def test_counting_the_banks_facts_lists_the_dead_blocks_and_offers_the_measure(o
         use = session.count_use().use
         dead = use.dead(standing([session.bank.held(level) for level in (1, 2, 3)], {}))
     assert listed(opened) == [str(cluster) for cluster in dead]
-    assert f"{len(dead)} of 39 standing blocks fetched by 0 of {use.prompts} prompts" in opened.panels.sets.table.said.text()
+    assert f"{len(dead)} of 39 standing blocks: not fetched by any of {use.prompts} prompts" in opened.panels.sets.table.said.text()
     figures = opened.studio.overview.figures
     for mine, level in zip(figures[USE].values, use.fetched, strict=True):
         np.testing.assert_array_equal(mine, level)

@@ -48,6 +48,7 @@ class ArmsPanel(QWidget):
         self.bar, self.columns, self.model = ArmBar(), ArmColumns(theme), ArmsModel(self)
         self.table = ArmsTable(theme, self.model)
         self.verdict, self.tried = ShortLabel("dim"), label("", "notice", wrap=True)
+        self._said = "", ""
         self._build_wishes()
         self._build_body()
         self._connect()
@@ -222,6 +223,15 @@ class ArmsPanel(QWidget):
         return self.running and self._ask is not None and number == self._ask.number
 
     def _say(self, line: str, kind: str = "") -> None:
+        self._said = line, kind
+        self._show_said()
+
+    def _show_said(self) -> None:
+        """What was said last; or, while another prompt stands above, which prompt the answers are of."""
+        line, kind = self._said
+        ask = self._ask
+        if ask is not None and not self.running and self.model.columnCount() and ask.text != self.text.text().strip():
+            line, kind = f"These answers are to “{ask.text}”.", "notice"
         set_kind(self.verdict, kind)
         self.verdict.say(line)
 
@@ -243,5 +253,6 @@ class ArmsPanel(QWidget):
         self.run_button.setText("Stop" if self.running else f"Run {len(self.bar.wishes)}")
         self.run_button.setEnabled(self.running or not why)
         self.run_button.setToolTip(plain_tip(why or "Have all answer this prompt with the same seed"))
+        self._show_said()
         if self._ask is None:
             self.columns.begin(self.bar.wishes)

@@ -71,13 +71,15 @@ class BlockPanel(QWidget):
         self._state = label("")
         self._state.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._fetches = label("", "dim", wrap=True)
+        self._others = label("", "notice", wrap=True)
+        self._others.hide()
         self._head = QVBoxLayout()
         self._head.setSpacing(4)
         top = row(self._title, self._state)
         top.setStretch(0, 1)
         top.setAlignment(self._state, Qt.AlignmentFlag.AlignTop)
         self._head.addLayout(top)
-        for widget in (self._terms, self._facts, self._fetches):
+        for widget in (self._terms, self._facts, self._fetches, self._others):
             self._head.addWidget(widget)
 
     def offer(self, actions: Sequence[QAction]) -> None:
@@ -101,6 +103,11 @@ class BlockPanel(QWidget):
         self._stack.setCurrentIndex(0 if cluster is None else 1)
         self._scroll.verticalScrollBar().setValue(0)
         self._draw()
+
+    def show_count(self, chosen: int) -> None:
+        """How many blocks are selected: what is done here is done to all of them."""
+        self._others.setText(f"One of {chosen:,} selected blocks: the buttons act on all of them.")
+        self._others.setVisible(chosen > 1)
 
     def show_card(self, card: CardView) -> None:
         """The card came."""

@@ -65,6 +65,7 @@ class PromptPanel(QWidget):
         self.beside = True
         """Whether each token is measured under lesser memories too."""
         self.now, self.earlier = TokenView(theme), TokenView(theme)
+        self.now.setPlaceholderText("Run answers the prompt here (Ctrl+Return).")
         self.foot = TokenFoot(theme)
         for view in (self.now, self.earlier):
             view.change_wanted.connect(lambda view=view: self._change(view))

@@ -177,9 +177,10 @@ class ScanPanel(QWidget):
             return
         better, knowing = scan.better(), scan.knowing()
         own = f"{scan.own}{self._named(scan.own)}"
+        others = f"{counted(len(knowing), 'other path')} know{'s' * (len(knowing) == 1)}" if knowing else "No other path knows"
         self.summary.setText(
             f"“{scan.answer}” on the routed path, {own}: p {probability(scan.routed)}. Without memory: p {probability(scan.none)}. "
-            f"{counted(len(knowing), 'other path')} know{'s' * (len(knowing) == 1)} it (p > 0.5)."
+            f"{others} it (p > 0.5)."
         )
         self.failure.setVisible(bool(better))
         if better:
@@ -196,7 +197,7 @@ class ScanPanel(QWidget):
         for end, value in scan.best(SHOWN):
             own = end == scan.own
             sign = "▸ routed" if own else "▲ better" if end in better else ""
-            item = QTreeWidgetItem([str(end), self._labels.get(end, "…"), probability(value), f"{value:.3f}", sign])
+            item = QTreeWidgetItem([str(end), self._labels.get(end, "…"), probability(value), f"{value:.3f}".replace("-", "−"), sign])
             item.setData(0, CLUSTER, end)
             item.setToolTip(1, plain_tip(item.text(1)))
             item.setData(2, ExactRole, math.exp(value))

@@ -65,6 +65,6 @@ def summary(tokens: Sequence[Token], memory: Memory) -> str:
     some = f" of {len(measured):,} measured" if len(measured) < len(tokens) else f" of {len(tokens):,}"
     if not decided:
         return f"The memory decided none{some} tokens: the likeliest is the same without it."
-    named = ", ".join(f"{token.index} “{visible(token.text)}”" for token in decided[:NAMED])
+    named = ", ".join(f"“{visible(token.text)}” at {token.index}" for token in decided[:NAMED])
     more = f" and {len(decided) - NAMED:,} more" if len(decided) > NAMED else ""
     return f"The memory decided {counted(len(decided), 'token')}{some}: {named}{more}."

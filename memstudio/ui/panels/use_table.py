@@ -206,7 +206,7 @@ class UseTable(QWidget):
 def dead_words(use: Use, there: Masks, masks: Masks) -> Words:
     """Of the dead blocks (`masks`) among those that stand (`there`)."""
     prompts, all_ = counted(use.prompts, "prompt"), counted(_count(there), "standing block")
-    said = f"{_count(masks):,} of {all_} fetched by 0 of {prompts} (observed)."
+    said = f"{_count(masks):,} of {all_}: not fetched by any of {prompts} (observed)."
     return Words("No block is dead", f"Every standing block was fetched by some of {prompts}.", said)
 
 

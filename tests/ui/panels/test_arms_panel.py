@@ -196,6 +196,18 @@ def test_the_same_answer_and_the_same_blocks_are_said(panel: ArmsPanel) -> None:
     assert lines(panel)[1:] == ["Same blocks as A", "The same answer as A"]
 
 
+def test_answers_to_a_prompt_that_was_changed_since_are_said_to_be_so(panel: ArmsPanel) -> None:
+    begin(panel, THIS, SHIPPED)
+    for arm in range(2):
+        say(panel, arm, tokens(" it")[0])
+    panel.show_ended(ArmsEnded(1))
+    asked, before = panel.text.text(), panel.verdict.whole
+    panel.follow("another prompt")
+    assert panel.verdict.whole == f"These answers are to “{asked}”."
+    panel.follow(asked)
+    assert panel.verdict.whole == before
+
+
 def test_a_stopped_turn_says_so_and_claims_no_difference(panel: ArmsPanel) -> None:
     begin(panel, THIS, SHIPPED)
     for token in tokens(" it", " is"):

@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from memstudio.ui.docks import show_dock
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.panels.start_page import RECENT_SHOWN, TRIALS, StartPage
 from memstudio.ui.snapshots import Wish
@@ -61,11 +62,13 @@ def test_without_a_bank_the_page_shows_and_with_one_the_prompt(window: MainWindo
 
 
 def test_seeing_what_fires_asks_and_traces_and_keeps_nothing(window: MainWindow, settle: Act, demo: None, qtbot: QtBot) -> None:
+    show_dock(window.docks["map"])
     with qtbot.waitSignal(window.studio.bridge.traced, timeout=PATIENCE_MS):
         qtbot.mouseClick(window.start.trials["fires"], Qt.MouseButton.LeftButton)
     assert window.studio.study is not None
     assert window.studio.study.temporary
     assert window.studio.trace is not None
+    assert not window.docks["heat"].visibleRegion().isEmpty(), "wherever the layout was left"
     qtbot.waitUntil(lambda: window.studio.bridge.resting, timeout=PATIENCE_MS)
 
 

@@ -155,7 +155,7 @@ def test_a_gain_is_said_as_a_factor(gain: float, words: str) -> None:
 
 def test_the_summary_names_the_tokens_that_the_memory_decided(qtbot: QtBot, theme: Theme) -> None:
     assert summary((), "fetched") == ""
-    assert summary(ANSWER, "fetched") == "The memory decided 1 token of 4 measured: 0 “gold”."
+    assert summary(ANSWER, "fetched") == "The memory decided 1 token of 4 measured: “gold” at 0."
     assert summary(ANSWER[1:3], "fetched") == "The memory decided none of 2 tokens: the likeliest is the same without it."
     assert "not measured" in summary(PLAIN, "fetched")
     assert "no memory" in summary(PLAIN, "none")

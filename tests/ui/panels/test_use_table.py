@@ -53,7 +53,7 @@ def listed(table: UseTable) -> list[str]:
 def test_each_list_holds_its_blocks_and_says_of_how_many(table: UseTable) -> None:
     table.show_use(use())
     assert listed(table) == ["2/1", "2/3"]
-    assert table.said.text() == "2 of 6 standing blocks fetched by 0 of 10 prompts (observed)."
+    assert table.said.text() == "2 of 6 standing blocks: not fetched by any of 10 prompts (observed)."
     table.show_list(HOT)
     assert listed(table) == ["2/0", "1/0", "1/1", "2/2"]
     table.show_list(IDLE)
