@@ -234,6 +234,11 @@ class Bridge(QObject):
         """Nothing is under way but what nobody waits for."""
         return not self._under_way
 
+    @property
+    def busy_with(self) -> str:
+        """The title of the shown work that comes before what is asked next; "" where there is none, or none that does not give way."""
+        return next((job.title for job in self._jobs.values() if job is not self._background), "")
+
     def number(self) -> int:
         """A number for a job of another thread, as `JobView` bears it."""
         return next(self._numbers)

@@ -1,6 +1,7 @@
 """How long a build still takes: the stage at work by its own pace, the stages after it by the estimate."""
 
 import re
+from collections import deque
 from collections.abc import Mapping
 
 _STAGES = (
@@ -17,6 +18,8 @@ _STAGES = (
 """How a stage's title begins, and its name in an estimate."""
 _OF = re.compile(r"(\d+) of (\d+)")
 _SURE_S = 1.0
+_RECENT_S = 10.0
+"""Work that goes on at another pace is judged by that pace once it has kept it for so long."""
 
 
 class Remaining:
@@ -25,8 +28,7 @@ class Remaining:
     def __init__(self, by_stage: Mapping[str, float]) -> None:
         self._by_stage = dict(by_stage)
         self._title: str | None = None
-        self._begun = 0.0
-        self._first = 0
+        self._marks: deque[tuple[float, int]] = deque()
 
     def left(self, title: str, done: int, total: int | None, now: float) -> float | None:
         """Seconds that remain at `now` (of any steady clock); None while neither pace nor estimate says anything.
@@ -34,7 +36,12 @@ class Remaining:
         A stage that an earlier build began counts its pace from where this one took it up.
         """
         if title != self._title:
-            self._title, self._begun, self._first = title, now, done
+            self._title = title
+            self._marks.clear()
+        if not self._marks or done != self._marks[-1][1]:
+            self._marks.append((now, done))
+        while len(self._marks) > 2 and self._marks[1][0] <= now - _RECENT_S:
+            self._marks.popleft()
         paced, stage = self._paced(done, total, now), stage_of(title)
         if stage not in self._by_stage:
             return paced
@@ -48,7 +55,8 @@ class Remaining:
         return here + max(0, parts - part) * each + after
 
     def _paced(self, done: int, total: int | None, now: float) -> float | None:
-        spent, steps = now - self._begun, done - self._first
+        begun, first = self._marks[0]
+        spent, steps = now - begun, done - first
         return None if not total or steps <= 0 or spent < _SURE_S else spent / steps * max(0, total - done)
 
 

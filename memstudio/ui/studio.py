@@ -31,7 +31,7 @@ from memstudio.ui.panels.table_panel import TablePanel
 from memstudio.ui.panels.tree_panel import TreePanel
 from memstudio.ui.selection import Chosen
 from memstudio.ui.snapshots import Ask, Crashed, Loaded, Opened, Situation, Studied, StudyView, Wish
-from memstudio.ui.texts import counted
+from memstudio.ui.texts import counted, speed_text
 from memstudio.ui.tried import toggled, tried_words
 
 NOT_NUMBERS = (
@@ -175,6 +175,8 @@ class Studio(QObject):
         self.bridge.generate(ask)
         if not self.ready:
             self.panels.status.say("Waiting for the model…")
+        elif self.bridge.busy_with:
+            self.panels.status.say(f"Waits for “{self.bridge.busy_with}” to end; cancel that to be answered now.")
         self.changed.emit()
 
     def stop(self) -> None:
@@ -375,7 +377,7 @@ class Studio(QObject):
             self.panels.prompt.add(tokens)
             seconds = self._clock.elapsed() / 1000
             if seconds > 0.2:
-                self.panels.status.speed.setText(f"{len(self.panels.prompt.now.tokens) / seconds:.0f} tokens/s")
+                self.panels.status.speed.setText(speed_text(len(self.panels.prompt.now.tokens) / seconds))
 
     def _finished(self, number: int, event: Finished) -> None:
         if not self._mine(number) or self._running is None:
@@ -386,7 +388,7 @@ class Studio(QObject):
             run = dataclasses.replace(run, tokens=kept + run.tokens, text="".join(t.text for t in kept) + run.text)
         self.run = run
         self.panels.prompt.finish(run)
-        self.panels.status.speed.setText(f"{run.tokens_per_second:.0f} tokens/s")
+        self.panels.status.speed.setText(speed_text(run.tokens_per_second))
         how = "Stopped" if run.stopped else "Answered"
         if any(math.isnan(token.logprob) for token in run.tokens):
             self.panels.status.say(NOT_NUMBERS, kind="error")

@@ -27,6 +27,11 @@ def count_text(count: int) -> str:
     return f"{size:.3g} G"
 
 
+def speed_text(tokens_per_second: float) -> str:
+    """How fast an answer is written: 0.6 tokens/s, 26 tokens/s."""
+    return f"{tokens_per_second:.{0 if tokens_per_second >= 10 else 1}f} tokens/s"
+
+
 def when(time_s: float) -> str:
     """Local time: the clock today, the day before that."""
     stamp = datetime.fromtimestamp(time_s, UTC).astimezone()

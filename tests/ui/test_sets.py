@@ -72,6 +72,16 @@ def test_effects_of_a_file_are_measured_and_those_that_never_matter_are_told_fro
     assert opened.studio.overview.figures[USE].at(ClusterId(1, 0)) is not None
 
 
+def test_a_prompt_that_has_to_wait_for_a_count_says_so(opened: MainWindow, settle: Act) -> None:
+    def count_and_run() -> None:
+        opened.panels.sets.effects_button.click()
+        opened.run_prompt()
+        assert "“Measuring effects”" in opened.panels.status.line.text()
+
+    settle(count_and_run)
+    assert "Answered" in opened.panels.status.line.text()
+
+
 def test_all_dead_blocks_are_selected_in_all_views_and_pruned_by_one_key(opened: MainWindow, settle: Act, qtbot: QtBot) -> None:
     settle(opened.find_unused)
     panel = opened.panels.sets

@@ -83,6 +83,15 @@ def test_the_pace_of_a_resumed_stage_counts_from_where_it_was_taken_up() -> None
     assert clock.left("encoding", 950, 1000, 5.0) == 5.0
 
 
+def test_what_goes_on_more_slowly_is_judged_by_its_pace_of_late() -> None:
+    clock = Remaining({})
+    for at in range(6):
+        clock.left("counting", at * 1000, 10000, float(at))
+    for at in range(6, 30):
+        left = clock.left("counting", 5000 + (at - 5) * 10, 10000, float(at))
+    assert left == (5000 - 240) / 10
+
+
 @pytest.mark.parametrize(
     ("title", "stage"),
     [
