@@ -143,10 +143,9 @@ def routed_model(blocks: RowBlocks) -> PreTrainedModel:
 
     def wanted(ids: Tensor | None, mask: Tensor | None, past: object, keys: Sequence[str] | None) -> list[Wish]:
         if fixed:
-            times = len(ids) // len(fixed[-1]) if ids is not None else 1
-            return [wish for wish in fixed[-1] for _ in range(times)]
+            return _spread(fixed[-1], ids)
         if keys is None and isinstance(past, Cache) and past in known and past.get_seq_length() > 0:
-            return known[past]
+            return _spread(known[past], ids)
         return blocks.wishes(ids, mask, keys)
 
     @functools.wraps(plain.forward)
@@ -174,3 +173,15 @@ def routed_model(blocks: RowBlocks) -> PreTrainedModel:
 
     model.__dict__.update(forward=forward, generate=generate, save_pretrained=save_pretrained)
     return model
+
+
+def _spread(wishes: list[Wish], ids: Tensor | None) -> list[Wish]:
+    """What the rows of ids [B, T] want when each prompt became several rows (beams, samples), which then lie together.
+
+    Raises:
+        UserError: the rows are others than those that were read.
+    """
+    rows = len(wishes) if ids is None else len(ids)
+    if rows % len(wishes):
+        raise UserError(f"{rows} rows go on from {len(wishes)} that were read: give keys=[…], a text for each row")
+    return [wish for wish in wishes for _ in range(rows // len(wishes))]

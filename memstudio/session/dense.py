@@ -20,7 +20,7 @@ from memstudio.export.place import beside, give_name, refuse_full, refuse_taken,
 from memstudio.export.pouring import pour
 from memstudio.facts.statistics import Proportion, proportion
 from memstudio.jobs import Job
-from memstudio.session.exporting import ASKED, nothing_tried
+from memstudio.session.exporting import ASKED, nothing_tried, some
 from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def _prompts(session: Session, path: tuple[ClusterId, ...], job: Job) -> list[Pr
     if not facts:
         return []
     with nothing_tried(session):
-        found = prompts_for(session, answerable(session, facts, How()), job)
+        found = prompts_for(session, answerable(session, some(facts, len(facts)), How()), job)
     return [each for each in found if each.phrasing != "held_out" and each.route[: len(path)] == path][:ASKED]
 
 

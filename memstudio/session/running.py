@@ -219,9 +219,10 @@ class Running:
     def arms(self) -> dict[str, Arm]:
         """The arms that are there, by what each is for; loads none."""
         names = {"answers": "arm", "previews": "spare", "beside runs": "beside"}
-        return {name: self.__dict__[kept] for name, kept in names.items() if kept in self.__dict__}
+        own = {name: self.__dict__[kept] for name, kept in names.items() if kept in self.__dict__}
+        return own | {f"transformers model {number}": arm for number, arm in enumerate(self._routed, 1)}
 
     def detach(self) -> None:
         """Take the arms off the anchor."""
-        for arm in (*self.arms().values(), *self._routed):
+        for arm in self.arms().values():
             arm.attached.detach()

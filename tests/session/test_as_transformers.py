@@ -97,6 +97,8 @@ def test_a_loop_of_ones_own_with_a_cache_goes_on_too(session: Session) -> None:
             past, fresh = out.past_key_values, out.logits[:, -1:].argmax(-1)
             mask = torch.cat([mask, torch.ones(len(mask), 1, dtype=torch.long)], 1)
             said.append(fresh)
+    with pytest.raises(UserError, match="3 rows go on from 4 that were read"):
+        model(fresh[:3], past_key_values=past)
     for row, other in zip(torch.cat(said, 1).tolist(), expected.tolist(), strict=True):
         end = row.index(2) if 2 in row else len(row)  # generate fills up behind an end token
         assert row[:end] == other[:end]

@@ -22,6 +22,17 @@ doc_to_choice: "{{choices}}"
 doc_to_target: "{{answer}}"
 metric_list: [{metric: acc}]
 """
+SAY = """
+task: say
+dataset_path: json
+dataset_kwargs: {data_files: {test: DATA}}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{prompt}}"
+doc_to_target: " {{choices[answer]}}"
+generation_kwargs: {until: ["."], max_gen_toks: 12}
+metric_list: [{metric: exact_match, ignore_case: true}]
+"""
 RUN = """
 import json, sys
 import torch
@@ -42,8 +53,9 @@ with memstudio.open(bank, device="cpu", readonly=True) as session:
     def evaluate(memory):
         model = session.as_transformers(memory=memory, key=question)
         harness = HFLM(pretrained=model, tokenizer=anchor.tokenizer, batch_size=7)
-        found = simple_evaluate(harness, tasks=["capitals"], task_manager=tasks, log_samples=True, bootstrap_iters=0)
-        return found["results"]["capitals"]["acc,none"], found["samples"]["capitals"]
+        found = simple_evaluate(harness, tasks=["capitals", "say"], task_manager=tasks, log_samples=True, bootstrap_iters=0)
+        said = [(sample["resps"][0][0].strip(), sample["arguments"][0][0]) for sample in found["samples"]["say"]]
+        return found["results"]["capitals"]["acc,none"], found["samples"]["capitals"], said
 
     def ours(context, continuation, memory):
         start, whole = len(anchor.encode(context)), anchor.encode(context + continuation)
@@ -52,19 +64,20 @@ with memstudio.open(bank, device="cpu", readonly=True) as session:
 
     report = {}
     for memory in ("fetched", "none"):
-        accuracy, samples = evaluate(memory)
+        accuracy, samples, said = evaluate(memory)
         pairs = [
             (float(response[0][0]), ours(*arguments, memory))
             for sample in samples
             for response, arguments in zip(sample["resps"], (tuple(each) for each in sample["arguments"]))
         ]
-        report[memory] = {"accuracy": accuracy, "pairs": pairs}
+        answers = [(text, session.run(prompt, memory=memory).text.partition(".")[0].strip()) for text, prompt in said]
+        report[memory] = {"accuracy": accuracy, "pairs": pairs, "answers": answers}
 print(json.dumps(report))
 """
 
 
 @pytest.mark.skipif(importlib.util.find_spec("lm_eval") is None, reason="lm_eval is not installed")
-def test_a_harness_reads_every_row_as_the_reference_path_does(tmp_path: Path) -> None:
+def test_a_harness_reads_and_continues_every_row_as_the_reference_path_does(tmp_path: Path) -> None:
     facts = [json.loads(line) for line in (paths.demo_bank() / "facts.jsonl").read_text().splitlines()]
     asked = [fact for fact in facts if fact["relation"] == "capital"][:16]
     answers = [fact["expected"] for fact in asked]
@@ -73,7 +86,8 @@ def test_a_harness_reads_every_row_as_the_reference_path_does(tmp_path: Path) ->
             choices = list(dict.fromkeys([answers[at - 2], answers[at], answers[at - 1], answers[at - 5]]))
             line = {"prompt": fact["prompt"], "choices": choices, "answer": choices.index(fact["expected"])}
             file.write(json.dumps(line) + "\n")
-    (tmp_path / "capitals.yaml").write_text(TASK.replace("DATA", str(tmp_path / "data.jsonl")))
+    for name, task in (("capitals", TASK), ("say", SAY)):
+        (tmp_path / f"{name}.yaml").write_text(task.replace("DATA", str(tmp_path / "data.jsonl")))
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", RUN, "demo", str(tmp_path)],
@@ -89,5 +103,7 @@ def test_a_harness_reads_every_row_as_the_reference_path_does(tmp_path: Path) ->
         pairs = report[memory]["pairs"]
         assert len(pairs) >= 60
         assert max(abs(theirs - own) for theirs, own in pairs) < 1e-4, memory
+        assert len(report[memory]["answers"]) == len(asked)
+        assert all(theirs == own for theirs, own in report[memory]["answers"]), report[memory]["answers"]
     assert report["fetched"]["accuracy"] == 1.0
     assert report["none"]["accuracy"] < 1.0
