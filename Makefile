@@ -16,7 +16,7 @@ OFFLINE := HF_HUB_OFFLINE=1
 # the window under test is drawn in memory, also where there is a display
 UNSEEN := QT_QPA_PLATFORM=offscreen $(OFFLINE)
 
-.PHONY: help demo test slow check bench demo-bank wheel clean system
+.PHONY: help demo test slow check bench docs screenshots demo-bank wheel clean system
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -25,7 +25,7 @@ demo: .venv/.run  ## open the window on the bundled bank; without a display run 
 	$(OFFLINE) $(BIN)/memstudio demo
 
 test: .venv/.develop  ## all tests but the slow ones
-	$(UNSEEN) $(BIN)/python -m pytest
+	$(UNSEEN) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 
 slow: .venv/.develop  ## the tests that take minutes
 	$(UNSEEN) $(BIN)/python -m pytest -m slow --timeout=3600
@@ -39,6 +39,13 @@ bench: .venv/.run  ## how well the demo bank answers: fetched, generic and no me
 	for memory in fetched generic none; do $(OFFLINE) $(BIN)/memstudio facts demo --memory $$memory; done
 	$(OFFLINE) $(BIN)/memstudio facts demo --staircase
 
+docs: .venv/.develop  ## the documents as a site, under site/
+	$(UNSEEN) $(BIN)/python packaging/write_docs.py
+	$(BIN)/mkdocs build --strict --quiet
+
+screenshots: .venv/.develop  ## the documents' pictures, from the test that does the ten tasks
+	MEMSTUDIO_SCREENSHOTS=docs/images $(UNSEEN) $(BIN)/python -m pytest -q tests/ui/test_tasks.py
+
 demo-bank: .venv/.develop  ## train the bundled bank again from its recipe (half an hour on two cores)
 	$(OFFLINE) $(BIN)/memstudio build resources/demo/recipe.yaml resources/demo
 
@@ -46,7 +53,7 @@ wheel: .venv/.run  ## a wheel with the demo bank inside, under dist/
 	$(BIN)/python -m pip wheel --disable-pip-version-check --quiet --no-deps --wheel-dir dist .
 
 clean:  ## remove what the targets made (.venv too; studies in your data folder stay)
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist build site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system:

@@ -1,0 +1,53 @@
+"""The documents: built without a warning, and where they repeat what the code says, they say it as the code does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def run(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=170)
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="the documents need mkdocs-material")
+    done = run("-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site")
+    assert done.returncode == 0, done.stderr
+    assert not re.search(r"^WARNING", done.stderr, re.M)
+    built = {page.relative_to(tmp_path / "site").parent.as_posix() for page in (tmp_path / "site").rglob("index.html")}
+    assert {page.relative_to(DOCS).with_suffix("").as_posix() for page in DOCS.rglob("*.md")} - {"index"} <= built
+
+
+def test_verbs_and_commands_stand_there_as_the_code_has_them() -> None:
+    pytest.importorskip("PySide6", reason="the table of actions needs the extra `ui`")
+    done = run("packaging/write_docs.py", "--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_panel_has_its_page() -> None:
+    pytest.importorskip("PySide6", reason="the table of docks needs the extra `ui`")
+    from memstudio.ui.docks import PLACES
+
+    assert {place.name for place in PLACES} | {"prompt"} == {page.stem for page in (DOCS / "panels").glob("*.md")}
+
+
+def test_the_python_of_the_documents_runs(tmp_path: Path) -> None:
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.S))
+    script = tmp_path / "script.py"
+    script.write_text(code, encoding="utf-8")
+    done = run(script)
+    assert done.returncode == 0, done.stderr
+    assert "79" in done.stdout
+
+
+def test_every_picture_that_is_shown_is_there_and_every_one_there_is_shown() -> None:
+    images = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
+    shown = {(page.parent / path).resolve() for page in DOCS.rglob("*.md") for path in images.findall(page.read_text("utf-8"))}
+    shown |= {(ROOT / path).resolve() for path in re.findall(r"!\[[^\]]*\]\((docs/[^)]+)\)", (ROOT / "README.md").read_text("utf-8"))}
+    assert shown == {path.resolve() for path in (DOCS / "images").iterdir()}
