@@ -16,6 +16,7 @@ class Aside:
     def __init__(self, bridge: Bridge, name: str) -> None:
         self._bridge, self._name = bridge, name
         self._worker: Worker | None = None
+        self._closed = False
 
     def submit(
         self,
@@ -24,12 +25,16 @@ class Aside:
         *,
         tell: Callable[[Job], None] | None = None,
         refused: Callable[[str], Message] = Failed,
-        last: Callable[[Future[Any]], None] | None = None,
+        last: Callable[[Job], None] | None = None,
     ) -> Job:
         """Queue work; what it returns is posted, or its error as `refused` makes it. tell: hears of progress; last: called at the end.
 
-        Both are called on this thread.
+        Both are called on this thread. What comes after `close` is not begun.
         """
+        if self._closed:
+            late = Job(title)
+            late.future.cancel()
+            return late
         if self._worker is None:
             self._worker = Worker(self._name)
 
@@ -38,7 +43,7 @@ class Aside:
             if found is not None:
                 self._bridge.post(found)
             if last is not None:
-                last(future)
+                last(job)
 
         job = self._worker.submit(title, work, on_progress=tell)
         job.future.add_done_callback(settle)
@@ -46,6 +51,6 @@ class Aside:
 
     def close(self) -> None:
         """Wait for what is queued and end the thread; whoever has long work there cancels it first."""
+        self._closed = True
         if self._worker is not None:
             self._worker.close()
-            self._worker = None

@@ -4,17 +4,15 @@ What comes back crosses to the interface thread as all else does, through `Bridg
 """
 
 import time
-import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from memstudio.errors import UserError
-from memstudio.jobs import Cancelled, Job, Worker
+from memstudio.jobs import Job
 from memstudio.ui import build_errands
+from memstudio.ui.aside import Aside
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.build_views import (
     BankBuilt,
@@ -31,11 +29,10 @@ from memstudio.ui.build_views import (
     ModelView,
     PlaceView,
 )
-from memstudio.ui.job_told import job_end
+from memstudio.ui.job_told import Paced, job_end
 from memstudio.ui.remaining import Remaining
-from memstudio.ui.snapshots import Crashed, JobView, Message
+from memstudio.ui.snapshots import JobView, Message
 
-_PROGRESS_S = 0.1
 Ended = LookEnded | BuildEnded
 
 
@@ -59,7 +56,7 @@ class BuildBridge(QObject):
         self.device = "auto"
         self.encoder: Path | None = None
         self._bridge = bridge
-        self._worker: Worker | None = None
+        self._aside = Aside(bridge, "memstudio-build")
         self._looking: Job | None = None
         self._building: Job | None = None
         self.job = 0
@@ -92,7 +89,7 @@ class BuildBridge(QObject):
                 return None
             return build_errands.estimated(number, wish, job, self.device, self.encoder)
 
-        told = _Paced(lambda job: self._bridge.post(Looking(number, job.title, job.done, job.total)))
+        told = Paced(lambda job: self._bridge.post(Looking(number, job.title, job.done, job.total)))
         self._looking = self._submit("Estimating", wish, work, LookEnded(number), told)
 
     def stop_looking(self) -> None:
@@ -124,12 +121,11 @@ class BuildBridge(QObject):
             self._bridge.post(BuildSaid(number, f"done in {time.monotonic() - begun:.0f} s"))
             return made
 
-        def end(future: Future[Any]) -> None:
-            how, line = job_end(future)
+        def end(job: Job) -> None:
+            how, line = job_end(job.future)
             self._bridge.post(JobView(shown, f"Building {name}", ended=True, end=how, line=line))
 
-        self._building = self._submit("Building", wish, work, BuildEnded(number), _Paced(tell))
-        self._building.future.add_done_callback(end)
+        self._building = self._submit("Building", wish, work, BuildEnded(number), Paced(tell), end)
 
     def cancel(self) -> None:
         """End the build under way at its next step; what is done is kept."""
@@ -140,9 +136,7 @@ class BuildBridge(QObject):
         """Cancel what runs and end the thread; a build goes on the next time it is asked for."""
         self.stop_looking()
         self.cancel()
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        self._aside.close()
 
     def _seen(self, number: int, field: Field, look: Callable[[], Message]) -> bool:
         """Look at one part; a refusal is that part's, and the others are still looked at."""
@@ -153,35 +147,20 @@ class BuildBridge(QObject):
             return False
         return True
 
-    def _submit(self, title: str, wish: BuildWish, work: Callable[[Job], Message | None], last: Ended, told: "_Paced") -> Job:
-        if self._worker is None:
-            self._worker = Worker("memstudio-build")
+    def _submit(
+        self,
+        title: str,
+        wish: BuildWish,
+        work: Callable[[Job], Message | None],
+        last: Ended,
+        told: Paced,
+        end: Callable[[Job], None] = lambda _: None,
+    ) -> Job:
+        def refused(line: str) -> Message:
+            return BuildRefused(last.number, line, build_errands.field_of(line, wish))
 
-        def settle(future: Future[Any]) -> None:
-            error = None if future.cancelled() else future.exception()
-            if isinstance(error, UserError):
-                line = str(error)
-                self._bridge.post(BuildRefused(last.number, line, build_errands.field_of(line, wish)))
-            elif error is not None and not isinstance(error, Cancelled):
-                self._bridge.post(Crashed(title, "".join(traceback.format_exception(error))))
-            elif error is None and not future.cancelled() and future.result() is not None:
-                self._bridge.post(future.result())
+        def over(job: Job) -> None:
             self._bridge.post(last)
+            end(job)
 
-        job = self._worker.submit(title, work, on_progress=told)
-        job.future.add_done_callback(settle)
-        return job
-
-
-class _Paced:
-    """Tells of a job's progress a few times a second, and at once when its stage changes."""
-
-    def __init__(self, tell: Callable[[Job], None]) -> None:
-        self._tell = tell
-        self._title, self._at = "", 0.0
-
-    def __call__(self, job: Job) -> None:
-        now = time.monotonic()
-        if job.title != self._title or now - self._at >= _PROGRESS_S:
-            self._title, self._at = job.title, now
-            self._tell(job)
+        return self._aside.submit(title, work, tell=told, refused=refused, last=over)

@@ -4,9 +4,8 @@ Only the bank's tree is read there, from a bank that this thread opened itself; 
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,9 @@ from memstudio.session.centroid_map import Map, centroid_map, map_file, place_ke
 from memstudio.session.umap_child import CHILD
 from memstudio.ui.aside import Aside
 from memstudio.ui.bridge import Bridge
-from memstudio.ui.job_told import job_end
+from memstudio.ui.job_told import JobTold
 from memstudio.ui.map_views import KeyPlaced, KeyRead, MapFound, MapRested
-from memstudio.ui.snapshots import JobView, Message
+from memstudio.ui.snapshots import Message
 
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
@@ -68,6 +67,7 @@ class MapBridge(QObject):
     def make(self, turn: int) -> int:
         """Make the map: `found` or nothing, then `rested`. Gives the number under which the window lists it."""
         number, child = self._bridge.number(), self.child
+        told = JobTold(self._bridge.post, number, TITLE)
 
         def work(job: Job) -> Message | None:
             if self._bank is None:
@@ -75,15 +75,11 @@ class MapBridge(QObject):
             self._map = centroid_map(self._bank, self._keep, job, child=child)
             return MapFound(turn, self._map)
 
-        def tell(job: Job) -> None:
-            self._bridge.post(JobView(number, job.title, job.done, job.total))
-
-        def end(future: Future[Any]) -> None:
-            how, line = job_end(future)
-            self._bridge.post(JobView(number, TITLE, ended=True, end=how, line=line))
+        def end(job: Job) -> None:
+            told.end(job)
             self._bridge.post(MapRested(turn))
 
-        self._making = self._aside.submit(TITLE, work, tell=tell, last=end)
+        self._making = self._aside.submit(TITLE, work, tell=told, last=end)
         return number
 
     def cancel(self) -> None:
