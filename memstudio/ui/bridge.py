@@ -379,7 +379,7 @@ class Bridge(QObject):
         job = self._worker.submit(title, begin, urgent=urgent, on_progress=told)
         if urgent:
             self._nudge.set()
-        if shown:
+        if not urgent:  # those end soon, and what a person did last is still done
             self._jobs[number] = job
         job.future.add_done_callback(settle)
         return job

@@ -2,6 +2,7 @@
 answer that is being written. It reads the tree, the encoder and labels, which nobody writes to."""
 
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -25,7 +26,7 @@ class RouteBridge(QObject):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__(bridge)
         self._aside = Aside(bridge, "memstudio-routes")
-        self._router: Router | None = None
+        self._router: weakref.ref[Router] | None = None
         self._newest: RouteAsk | None = None
         self._lock = threading.Lock()
         bridge.carry(RouteSaid, self.said)
@@ -47,14 +48,14 @@ class RouteBridge(QObject):
     # On the session's thread
 
     def _opened(self, session: "Session") -> None:
-        self._router = session.router
+        self._router = weakref.ref(session.router)  # a session that is let go takes its model with it
 
     # On the thread of its own
 
     def _work(self, _: Job) -> RouteSaid | None:
         with self._lock:
             ask, self._newest = self._newest, None
-        router = self._router
+        router = self._router() if self._router is not None else None
         return None if ask is None or router is None else RouteSaid(ask, _answer(router, ask))
 
 

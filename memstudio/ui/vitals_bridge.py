@@ -10,7 +10,6 @@ from memstudio.ui.bridge import Bridge
 from memstudio.ui.vitals import Vitals, sample
 
 if TYPE_CHECKING:
-    from memstudio.jobs import Job
     from memstudio.session import Session
     from memstudio.session.running import Running
 
@@ -25,12 +24,11 @@ class VitalsBridge(QObject):
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__(bridge)
-        self._bridge = bridge
         self._running: weakref.ref[Running] | None = None
         self._wake, self._end = threading.Event(), False
         self._last: Vitals | None = None
         self._sampled.connect(self._show, Qt.ConnectionType.QueuedConnection)
-        bridge.opened.connect(lambda _: bridge.urgent("Watching", self._watch))
+        bridge.attend(self._watch)
         for over in (bridge.loaded, bridge.ended, bridge.traced, bridge.committed):
             over.connect(lambda _: self._wake.set())
         self._thread = threading.Thread(target=self._loop, name="memstudio-vitals", daemon=True)
@@ -42,7 +40,8 @@ class VitalsBridge(QObject):
         self._wake.set()
         self._thread.join()
 
-    def _watch(self, session: "Session", _: "Job") -> None:
+    def _watch(self, session: "Session") -> None:
+        """On the session's thread."""
         self._running = weakref.ref(session.running)  # a session that is let go takes its model with it
 
     def _loop(self) -> None:
