@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QEventLoop, Qt, QTimer, SignalInstance
-from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtCore import QEvent, QEventLoop, QTimer
+from PySide6.QtGui import QGuiApplication
 
 from memstudio.errors import UserError
 from memstudio.jobs import Job, Worker
@@ -26,8 +25,9 @@ from memstudio.ui.heartbeat import Beats, Heartbeat
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.preferences import Preferences
 from memstudio.ui.snapshots import Wish
+from memstudio.ui.typing_figures import TEXT, keystrokes_ms
 
-COMMAND = (sys.executable, "-m", "memstudio")
+COMMAND = (sys.executable, "-P", "-m", "memstudio")
 STARTS = 3
 LOAD_S = 30.0
 _FACTS = 48
@@ -149,7 +149,7 @@ def _with_window(name: str, bank: str, folder: Path, starts: tuple[Start, ...], 
         app.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
-def wait(window: MainWindow, what: Callable[[], object], until: SignalInstance | None = None) -> None:
+def wait(window: MainWindow, what: Callable[[], object]) -> None:
     """Do something and let events come until all that follows from it is there.
 
     Raises:
@@ -158,7 +158,7 @@ def wait(window: MainWindow, what: Callable[[], object], until: SignalInstance |
     loop, patience = QEventLoop(), QTimer()
     patience.setSingleShot(True)
     patience.timeout.connect(lambda: loop.exit(1))
-    (until or window.studio.bridge.idle).connect(loop.quit)
+    window.studio.bridge.idle.connect(loop.quit)
     patience.start(int(_PATIENCE_S * 1000))
     what()
     if loop.exec():
@@ -167,20 +167,8 @@ def wait(window: MainWindow, what: Callable[[], object], until: SignalInstance |
 
 def _typing(window: MainWindow) -> Typing:
     """One key after the other, each when the route of the one before is there."""
-    prompt, routes = window.panels.prompt.text, window.routes
-    show_dock(window.docks["route"])
-    prompt.clear()
-    QGuiApplication.processEvents()
-    took: list[float] = []
-    for letter in PROMPT * 2:
-        event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_unknown, Qt.KeyboardModifier.NoModifier, letter)
-        began = time.perf_counter()
-        wait(window, partial(QGuiApplication.sendEvent, prompt, event), routes.shown)
-        window.docks["route"].repaint()
-        took.append((time.perf_counter() - began) * 1000)
-    each = np.array(took)
-    p50, p95 = (float(np.percentile(each, share)) for share in (50, 95))
-    return Typing(each.size, p50, p95, float(each.max()))
+    took = keystrokes_ms(window, len(TEXT))
+    return Typing(len(took), *_spread(took))
 
 
 def _frames(window: MainWindow) -> Frames:
@@ -194,10 +182,14 @@ def _frames(window: MainWindow) -> Frames:
         plot.look(left, right)
         plot.repaint()
         took.append((time.perf_counter() - began) * 1000)
-    each = np.array(took)
-    p50, p95 = (float(np.percentile(each, share)) for share in (50, 95))
     clusters = sum(level.clusters for level in window.studio.bank.bank.levels) if window.studio.bank else 0
-    return Frames(clusters, each.size, p50, p95, float(each.max()))
+    return Frames(clusters, len(took), *_spread(took))
+
+
+def _spread(took_ms: list[float]) -> tuple[float, float, float]:
+    """The median, the 95th percentile and the longest."""
+    p50, p95 = (float(np.percentile(took_ms, share)) for share in (50, 95))
+    return p50, p95, max(took_ms)
 
 
 def views(narrowest: float, frames: int = _FRAMES) -> list[tuple[float, float]]:

@@ -33,7 +33,6 @@ class Beats:
     longest_ms: float | None
     late: float | None
     own_p95_ms: float | None
-    own_p99_ms: float | None
     own_longest_ms: float | None
     slow: tuple[tuple[str, int], ...]
 
@@ -88,12 +87,12 @@ class Heartbeat(QObject):
 def beats(late_ms: list[float], own_ms: list[float], seen: Counter[str]) -> Beats:
     """The figures of a series of delays, and of what was computed meanwhile."""
     if not late_ms:
-        return Beats(0, *(None,) * 8, ())
+        return Beats(0, *(None,) * 7, ())
     late, own = np.array(late_ms), np.array(own_ms)
     p50, p95, p99 = (float(np.percentile(late, share)) for share in (50, 95, 99))
-    own95, own99 = (float(np.percentile(own, share)) for share in (95, 99))
+    own95 = float(np.percentile(own, 95))
     over = float((late > LATE_MS).mean())
-    return Beats(late.size, p50, p95, p99, float(late.max()), over, own95, own99, float(own.max()), tuple(seen.most_common(8)))
+    return Beats(late.size, p50, p95, p99, float(late.max()), over, own95, float(own.max()), tuple(seen.most_common(8)))
 
 
 def place_of(frame: FrameType | None) -> str:
