@@ -18,11 +18,6 @@ def settings_file() -> Path:
     return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "settings.json"
 
 
-def cache_dir() -> Path:
-    """The user's cache folder (maps, work folders of builds)."""
-    return Path(platformdirs.user_cache_dir(APP, appauthor=False))
-
-
 def default_study(bank_name: str, bank_digest: str) -> Path:
     """The study that edits of a bank go to when none is named."""
     return data_dir() / "studies" / f"{bank_name}-{bank_digest[:12]}"

@@ -11,15 +11,6 @@ from memstudio.errors import UserError
 from memstudio.ui.plots.map_plot import MapPlot
 
 
-def save_widget(widget: QWidget, file: Path) -> None:
-    """Write a widget as it looks, as PNG or SVG by the file's name.
-
-    Raises:
-        UserError: another kind of file, or it cannot be written there.
-    """
-    drawn(widget, file)()
-
-
 def drawn(widget: QWidget, file: Path) -> Callable[[], None]:
     """Draw a widget now; what is given back writes it, on any thread, and raises UserError where that cannot be.
 

@@ -14,11 +14,10 @@ from memstudio.ui.snapshots import NodeView, Opened, Studied
 
 
 class ScanStudio(QObject):
-    """Emits `shaded` with what was scanned so far, `failed` with a person's line, `began` and `ended` with each scan."""
+    """Emits `shaded` with what was scanned so far, `failed` with a person's line, `ended` with each scan."""
 
     shaded = Signal(Shades)
     failed = Signal(str)
-    began = Signal()
     ended = Signal()
 
     def __init__(self, bridge: Bridge, panel: ScanPanel, parent: QObject | None = None) -> None:
@@ -48,7 +47,6 @@ class ScanStudio(QObject):
         self._at_work = next(self._numbers)
         self._panel.begin(text, answer)
         self.bridge.scan(ScanAsk(self._at_work, text, answer.strip(), key))
-        self.began.emit()
 
     def _said(self, said: ScanSaid) -> None:
         if said.number == self._at_work:

@@ -17,7 +17,7 @@ from memstudio.ui.models.csv_file import safe, write_csv
 from memstudio.ui.models.grid import Grid, GridReader, header_of, rows_of
 from memstudio.ui.models.roles import ExactRole
 from memstudio.ui.save_studio import table_in
-from memstudio.ui.saving import save_widget
+from memstudio.ui.saving import drawn
 from tests.ui.conftest import PATIENCE_MS
 
 Act = Callable[[Callable[[], object]], None]
@@ -152,11 +152,11 @@ def test_a_picture_has_the_ground_of_its_window_and_an_svg_its_texts(qtbot: QtBo
     qtbot.addWidget(widget)
     QVBoxLayout(widget).addWidget(QPushButton("gold · Zürich"))
     widget.resize(200, 90)
-    save_widget(widget, tmp_path / "a.png")
+    drawn(widget, tmp_path / "a.png")()
     image = QImage(str(tmp_path / "a.png"))
     assert image.size() == widget.size() * widget.devicePixelRatioF()
     assert image.pixelColor(1, 1) == widget.palette().color(widget.palette().ColorRole.Window)
-    save_widget(widget, tmp_path / "a.svg")
+    drawn(widget, tmp_path / "a.svg")()
     text = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "<svg" in text
     assert "gold · Zürich" in text
@@ -164,7 +164,7 @@ def test_a_picture_has_the_ground_of_its_window_and_an_svg_its_texts(qtbot: QtBo
     assert 0.9 < size.width() / widget.width() < 1.1, "as large as on the screen, but for how readers count dots an inch"
     for name in ("none/a.png", "none/a.svg"):
         with pytest.raises(UserError, match="cannot be written there"):
-            save_widget(widget, tmp_path / name)
+            drawn(widget, tmp_path / name)()
 
 
 # --- in the window --------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -228,17 +228,6 @@ class FactsPanel(QWidget):
     def current(self) -> FactRow | None:
         """The fact that is selected."""
         return self.filter.fact_row(self.table.currentIndex())
-
-    def choose_fact(self, fact: str) -> None:
-        """Select a fact by its id, where the filter leaves it."""
-        for place in range(self.filter.rowCount()):
-            index = self.filter.index(place, 0)
-            found = self.filter.fact_row(index)
-            if found is not None and found.fact.id == fact:
-                flags = QItemSelectionModel.SelectionFlag
-                self.table.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
-                self.table.scrollTo(index)
-                return
 
     def _show_noun(self) -> None:
         """Speak of what the list holds. A probe's kind is plain and its relation is the leaf, which the blocks say too."""

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from memstudio.bank.values import BlockState, ClusterId
 from memstudio.errors import UserError
 from memstudio.ui.panels.icicle_panel import IciclePanel
-from memstudio.ui.saving import save_widget
+from memstudio.ui.saving import drawn
 from memstudio.ui.selection import Chosen, choose
 from memstudio.ui.shades import Shades
 from memstudio.ui.snapshots import BankView, LevelView, NodeView
@@ -193,9 +193,9 @@ def test_the_hover_card_says_what_lies_there(qtbot: QtBot, panel: IciclePanel) -
 
 def test_the_picture_is_saved_as_png_and_svg(panel: IciclePanel, tmp_path: Path) -> None:
     for name in ("icicle.png", "icicle.svg"):
-        save_widget(panel, tmp_path / name)
+        drawn(panel, tmp_path / name)()
         assert (tmp_path / name).stat().st_size > 500
     with pytest.raises(UserError, match="png or"):
-        save_widget(panel, tmp_path / "icicle.doc")
+        drawn(panel, tmp_path / "icicle.doc")()
     with pytest.raises(UserError, match="cannot be written"):
-        save_widget(panel, tmp_path / "none" / "icicle.png")
+        drawn(panel, tmp_path / "none" / "icicle.png")()

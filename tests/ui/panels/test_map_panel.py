@@ -15,7 +15,7 @@ from memstudio.bank.values import BlockState, ClusterId
 from memstudio.errors import UserError
 from memstudio.session.centroid_map import Map
 from memstudio.ui.panels.map_panel import MapPanel
-from memstudio.ui.saving import save_widget
+from memstudio.ui.saving import drawn
 from memstudio.ui.selection import Chosen, choose
 from memstudio.ui.shades import Shades
 from memstudio.ui.snapshots import BankView, JobView, LevelView, NodeView
@@ -382,10 +382,10 @@ def test_strange_banks_are_drawn(panel: MapPanel, sizes: tuple[int, ...]) -> Non
 
 def test_the_picture_is_saved_as_png_and_svg(panel: MapPanel, tmp_path: Path) -> None:
     for name in ("map.png", "map.svg"):
-        save_widget(panel, tmp_path / name)
+        drawn(panel, tmp_path / name)()
         assert (tmp_path / name).stat().st_size > 500
     with pytest.raises(UserError, match="png or"):
-        save_widget(panel, tmp_path / "map.doc")
+        drawn(panel, tmp_path / "map.doc")()
 
 
 def test_another_theme_repaints(panel: MapPanel, theme: Theme) -> None:
