@@ -51,23 +51,27 @@ class Bank:
 
     @property
     def dtype(self) -> "torch.dtype":
-        """The float dtype that blocks are read in; float32 for an integer bank."""
+        """The float dtype that blocks are read in; float32 where integer codes are among them."""
         from memstudio.bank.block import FLOAT_DTYPES  # torch takes a second to import, and browsing needs none of it
 
-        return FLOAT_DTYPES["float32" if self.manifest.quantised else self.manifest.dtype]
+        return FLOAT_DTYPES["float32" if self.manifest.quantised or self.manifest.coarser else self.manifest.dtype]
 
     def has_block(self, cluster: ClusterId) -> bool:
         """Whether the bank holds a block for the cluster: false at width 0, for rows a pruned bank dropped and for no such cluster."""
         rows = self._rows[cluster.level - 1] if 1 <= cluster.level <= self.tree.depth else None
-        return rows is not None and self.tree.present(cluster) and rows.row(cluster.index) is not None
+        return rows is not None and self.tree.present(cluster) and rows.find(cluster.index) is not None
 
     def held(self, level: int) -> NDArray[np.bool_]:
         """For every cluster of a level, bool [clusters], whether the bank holds a block for it, as `has_block` says of one."""
         rows = self._rows[level - 1]
         if rows is None:
             return np.zeros(self.tree.count(level), bool)
-        present = self.tree.documents[level - 1] > 0
-        return present if rows.ids is None else present & np.isin(np.arange(self.tree.count(level)), rows.ids)
+        return (self.tree.documents[level - 1] > 0) & rows.held(self.tree.count(level))
+
+    def block_bytes(self, level: int) -> NDArray[np.int64]:
+        """int64 [clusters]: bytes of each cluster's block as it is stored, its scales included; in the bank's dtype where it has none."""
+        rows = self._rows[level - 1]
+        return np.zeros(self.tree.count(level), np.int64) if rows is None else rows.row_bytes(self.manifest, level)
 
     def block(self, cluster: ClusterId) -> "Tensor":
         """The block of a cluster as shipped: a new tensor [n] in `dtype`, one contiguous read of the file.
@@ -223,20 +227,21 @@ class Bank:
         return bank_figures(self.folder, self.manifest, self.digest, self._files)
 
     def _read(self, level: int, index: int) -> "Tensor":
-        from memstudio.bank.block import dequantise  # see `dtype`
+        from memstudio.bank.block import FLOAT_DTYPES, dequantise  # see `dtype`
 
         rows = self._rows[level - 1]
-        row = None if rows is None else rows.row(index)
-        if rows is None or row is None:
+        found = None if rows is None else rows.find(index)
+        if rows is None or found is None:
             raise UserError(f"cluster {level}/{index}: this bank holds no block for it")
         import torch
 
         rows.file.check_unshrunk()
-        raw = torch.from_numpy(np.array(rows.raw[row]))
-        if rows.scales is None:
-            return raw.view(self.dtype)
-        scales = torch.from_numpy(np.array(rows.scales[row]))
-        return dequantise(raw, scales, self.manifest.hidden_size, 8 if self.manifest.dtype == "int8" else 4)
+        part, row = found
+        raw = torch.from_numpy(np.array(part.raw[row]))
+        if part.scales is None:
+            return raw.view(FLOAT_DTYPES[part.dtype]).to(self.dtype)
+        scales = torch.from_numpy(np.array(part.scales[row]))
+        return dequantise(raw, scales, self.manifest.hidden_size, 8 if part.dtype == "int8" else 4)
 
     def _titled(self, card: ClusterCard) -> ClusterCard:
         """The card with its id as label where it has none, and the tree's count of documents, which routing goes by."""

@@ -4,7 +4,7 @@ from math import prod
 from pathlib import Path
 
 from memstudio.bank.files import TensorFile, inside
-from memstudio.bank.manifest import Manifest, blocks_file
+from memstudio.bank.manifest import Dtype, Manifest, blocks_file
 from memstudio.bank.strictjson import read_limited, strict_json
 from memstudio.errors import UserError
 
@@ -22,7 +22,8 @@ def bank_figures(folder: Path, manifest: Manifest, digest: str, files: dict[str,
     """
     depth = range(1, manifest.depth + 1)
     sizes = [manifest.layout(level).n for level in depth]
-    rows = [files[blocks_file(level)].tensors["blocks"].shape[0] if n else 0 for level, n in zip(depth, sizes, strict=True)]
+    stored = [_stored(manifest, level, files) for level in depth]
+    rows = [sum(each.values()) for each in stored]
     kept = [count - (manifest.generic and n > 0) for count, n in zip(rows, sizes, strict=True)]
     return {
         "name": manifest.name,
@@ -30,14 +31,15 @@ def bank_figures(folder: Path, manifest: Manifest, digest: str, files: dict[str,
         "kind": manifest.kind,
         "activation": manifest.activation,
         "dtype": manifest.dtype,
+        "coarser": list(manifest.coarser),
         "anchor": {"source": manifest.anchor.source, "hidden_size": manifest.hidden_size, **_anchor_figures(folder, manifest, files)},
         "layers": list(manifest.layers),
-        "levels": [_level_figures(manifest, level, kept[level - 1]) for level in depth],
+        "levels": [_level_figures(manifest, level, kept[level - 1], stored[level - 1]) for level in depth],
         "branching": list(manifest.branching),
         "bank_parameters": sum(n * count for n, count in zip(sizes, kept, strict=True)),
         "generic_parameters": sum(sizes) if manifest.generic else 0,
         "fetched_parameters": sum(sizes),
-        "bank_bytes": sum(manifest.row_bytes(level) * count for level, count in zip(depth, rows, strict=True)),
+        "bank_bytes": sum(manifest.row_bytes(level, dtype) * n for level in depth for dtype, n in stored[level - 1].items()),
         "generic": manifest.generic,
         "fallback": manifest.fallback,
         "retriever": manifest.retriever.model_dump(),
@@ -46,7 +48,16 @@ def bank_figures(folder: Path, manifest: Manifest, digest: str, files: dict[str,
     }
 
 
-def _level_figures(manifest: Manifest, level: int, blocks: int) -> dict[str, object]:
+def _stored(manifest: Manifest, level: int, files: dict[str, TensorFile]) -> dict[Dtype, int]:
+    """Rows of a level in each dtype, the generic one counted."""
+    if not manifest.layout(level).n:
+        return {manifest.dtype: 0}
+    tensors = files[blocks_file(level)].tensors
+    names: list[tuple[Dtype, str]] = [(manifest.dtype, "blocks"), *((each, f"blocks.{each}") for each in manifest.coarser)]
+    return {dtype: tensors[name].shape[0] for dtype, name in names}
+
+
+def _level_figures(manifest: Manifest, level: int, blocks: int, stored: dict[Dtype, int]) -> dict[str, object]:
     spec = manifest.levels[level - 1]
     return {
         "level": level,
@@ -54,6 +65,7 @@ def _level_figures(manifest: Manifest, level: int, blocks: int) -> dict[str, obj
         "width": spec.width if isinstance(spec.width, int) else list(spec.width),
         "block_bytes": manifest.row_bytes(level),
         "blocks": blocks,
+        "rows": dict(stored),
         "parameters": manifest.layout(level).n,
     }
 

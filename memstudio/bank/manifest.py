@@ -23,6 +23,7 @@ ROUTES = "routes.safetensors"
 README = "README.md"
 
 Dtype = Literal["bfloat16", "float16", "float32", "int8", "int4"]
+Coarser = Literal["int8", "int4"]
 
 MAX_MANIFEST_BYTES = 8 << 20
 MAX_BLOCK_BYTES = 1 << 32
@@ -86,7 +87,8 @@ class FileRef(_Part):
 class Manifest(_Part):
     """bank.json, format 1. It holds no time and no host name: the same build gives the same bytes.
 
-    prompt: whether the anchor reads a prompt as plain text or as a turn of its chat template.
+    prompt: whether the anchor reads a prompt as plain text or as a turn of its chat template. coarser: dtypes that some blocks are stored
+    in instead of `dtype`; left out where there are none.
     """
 
     format: Literal["memstudio-bank"]
@@ -98,6 +100,7 @@ class Manifest(_Part):
     hidden_size: Annotated[int, Field(ge=1, le=65_536)]
     layers: Annotated[tuple[Annotated[int, Field(ge=0, le=9_999)], ...], Field(min_length=1, max_length=1_000)]
     dtype: Dtype
+    coarser: tuple[Coarser, ...] = ()
     levels: Annotated[tuple[LevelSpec, ...], Field(min_length=1, max_length=8)]
     branching: tuple[Annotated[int, Field(ge=1, le=10_000_000)], ...]
     generic: bool
@@ -119,6 +122,8 @@ class Manifest(_Part):
     def _parts_agree(self) -> "Manifest":
         if list(self.layers) != sorted(set(self.layers)):
             raise ValueError("layers: write each layer once, ascending")
+        if any(_ITEM_BITS[other] >= _ITEM_BITS[self.dtype] for other in self.coarser) or len(set(self.coarser)) < len(self.coarser):
+            raise ValueError(f"coarser: name int8 and int4 once at most, and only what is coarser than {self.dtype}")
         if len(self.branching) != len(self.levels):
             raise ValueError("branching: one number for each level")
         for at, level in enumerate(self.levels):
@@ -147,16 +152,17 @@ class Manifest(_Part):
         widths = width if isinstance(width, tuple) else (width,) * len(self.layers)
         return Layout(self.hidden_size, widths)
 
-    def stored_columns(self, level: int) -> int:
-        """Second side of the tensor "blocks" of a level: numbers, or bytes where two 4-bit codes share one."""
+    def stored_columns(self, level: int, dtype: Dtype | None = None) -> int:
+        """Second side of the tensor "blocks" of a level: numbers, or bytes where two 4-bit codes share one; in another dtype than the bank's
+        where one is given."""
         n = self.layout(level).n
-        return (n + 1) // 2 if self.dtype == "int4" else n
+        return (n + 1) // 2 if (dtype or self.dtype) == "int4" else n
 
-    def row_bytes(self, level: int) -> int:
-        """Bytes of one block as stored, its scales included."""
-        layout = self.layout(level)
-        codes = (layout.n * _ITEM_BITS[self.dtype] + 7) // 8
-        return codes + (4 * layout.vectors if self.quantised else 0)
+    def row_bytes(self, level: int, dtype: Dtype | None = None) -> int:
+        """Bytes of one block as stored, its scales included; in another dtype than the bank's where one is given."""
+        layout, stored = self.layout(level), dtype or self.dtype
+        codes = (layout.n * _ITEM_BITS[stored] + 7) // 8
+        return codes + (4 * layout.vectors if stored in ("int8", "int4") else 0)
 
     @property
     def quantised(self) -> bool:
@@ -209,7 +215,7 @@ def parse_manifest(raw: bytes, where: str) -> Manifest:
 
 def dump_manifest(manifest: Manifest) -> bytes:
     """Canonical bytes: names sorted, two-space indent, UTF-8, one newline at the end."""
-    body = manifest.model_dump(mode="json", exclude_none=False)
+    body = manifest.model_dump(mode="json", exclude_none=False, exclude=None if manifest.coarser else {"coarser"})
     return (json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 

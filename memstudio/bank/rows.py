@@ -7,27 +7,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memstudio.bank.files import TensorFile
-from memstudio.bank.manifest import Manifest, blocks_file
+from memstudio.bank.manifest import Dtype, Manifest, blocks_file
 from memstudio.errors import UserError
 
-_STORED = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "int8": "U8", "int4": "U8"}
+STORED = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "int8": "U8", "int4": "U8"}
+"""What safetensors calls the numbers of each dtype."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """The blocks of one level: raw bytes uint8 [rows, row bytes], scales [rows, vectors] when quantised, ids of the rows when not all."""
+class Part:
+    """The blocks of a level that are stored in one dtype: raw bytes uint8 [rows, row bytes], scales [rows, vectors] when quantised, ids of
+    the rows when not all; end: what the names of their tensors end in."""
 
-    file: TensorFile
+    dtype: Dtype
+    end: str
     raw: NDArray[np.uint8]
     scales: NDArray[np.float32] | None
     ids: NDArray[np.int64] | None
 
     def row(self, index: int) -> int | None:
-        """The row that holds a block (the generic one by the number of clusters); None when it is not kept."""
+        """The row that holds a block (the generic one by the number of clusters); None when it is not here."""
         if self.ids is None:
             return index if 0 <= index < self.raw.shape[0] else None
         at = int(np.searchsorted(self.ids, index))
         return at if at < len(self.ids) and self.ids[at] == index else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The blocks of one level: those in the bank's dtype (the generic one is there, last), then those in each coarser one."""
+
+    file: TensorFile
+    parts: tuple[Part, ...]
+
+    def find(self, index: int) -> tuple[Part, int] | None:
+        """The part and the row in it that hold a block (the generic one by the number of clusters); None when it is not kept."""
+        for part in self.parts:
+            if (row := part.row(index)) is not None:
+                return part, row
+        return None
+
+    def held(self, clusters: int) -> NDArray[np.bool_]:
+        """bool [clusters]: whether a row is here for each cluster of the level."""
+        return np.logical_or.reduce([_named(part, clusters) for part in self.parts])
+
+    def row_bytes(self, manifest: Manifest, level: int) -> NDArray[np.int64]:
+        """int64 [clusters]: bytes of each cluster's block as it is stored; in the bank's dtype where none is here."""
+        found = np.full(manifest.levels[level - 1].clusters, manifest.row_bytes(level), np.int64)
+        for part in self.parts[1:]:
+            found[_named(part, len(found))] = manifest.row_bytes(level, part.dtype)
+        return found
 
 
 def open_rows(files: dict[str, TensorFile], manifest: Manifest, level: int) -> Rows | None:
@@ -39,21 +68,44 @@ def open_rows(files: dict[str, TensorFile], manifest: Manifest, level: int) -> R
     if not manifest.layout(level).n:
         return None
     file = files[blocks_file(level)]
+    parts = (
+        _part(file, manifest, level, manifest.dtype, ""),
+        *(_part(file, manifest, level, each, f".{each}") for each in manifest.coarser),
+    )
+    if manifest.coarser:
+        named = [part.ids for part in parts]
+        ids = np.concatenate([each for each in named if each is not None])
+        if any(each is None for each in named) or len(np.unique(ids)) != len(ids):
+            raise UserError(f"{file.path}: the rows of each dtype must be named, and no block may stand in two of them")
+    return Rows(file, parts)
+
+
+def _part(file: TensorFile, manifest: Manifest, level: int, dtype: Dtype, end: str) -> Part:
     full = manifest.levels[level - 1].clusters + manifest.generic
-    stored = file.tensors.get("blocks")
-    pruned = "clusters" in file.tensors
+    blocks, names = f"blocks{end}", f"clusters{end}"
+    stored = file.tensors.get(blocks)
+    pruned = names in file.tensors
     count = stored.shape[0] if stored is not None and pruned and stored.shape else full
-    file.entry("blocks", _STORED[manifest.dtype], (count, manifest.stored_columns(level)))
-    scales = file.array("scales", "F32", (count, manifest.layout(level).vectors)) if manifest.quantised else None
-    ids = cast(NDArray[np.int64], file.array("clusters", "I64", (count,))) if pruned else None
+    file.entry(blocks, STORED[dtype], (count, manifest.stored_columns(level, dtype)))
+    quantised = dtype in ("int8", "int4")
+    scales = file.array(f"scales{end}", "F32", (count, manifest.layout(level).vectors)) if quantised else None
+    ids = cast(NDArray[np.int64], file.array(names, "I64", (count,))) if pruned else None
     if ids is not None:
-        _check_ids(file, ids, manifest, full)
-    return Rows(file, file.rows("blocks"), cast("NDArray[np.float32] | None", scales), ids)
+        _check_ids(file, ids, full if not end else full - manifest.generic, generic=manifest.generic and not end, name=names)
+    return Part(dtype, end, file.rows(blocks), cast("NDArray[np.float32] | None", scales), ids)
 
 
-def _check_ids(file: TensorFile, ids: NDArray[np.int64], manifest: Manifest, full: int) -> None:
+def _check_ids(file: TensorFile, ids: NDArray[np.int64], full: int, *, generic: bool, name: str) -> None:
     ascending = bool((ids[1:] > ids[:-1]).all()) if len(ids) else True
     if not ascending or (len(ids) and not (ids[0] >= 0 and ids[-1] < full)):
-        raise UserError(f"{file.path}: tensor 'clusters' must be ascending and name clusters of the level")
-    if manifest.generic and (not len(ids) or ids[-1] != full - 1):
+        raise UserError(f"{file.path}: tensor {name!r} must be ascending and name clusters of the level")
+    if generic and (not len(ids) or ids[-1] != full - 1):
         raise UserError(f"{file.path}: the manifest promises a generic block, the last row is not one")
+
+
+def _named(part: Part, clusters: int) -> NDArray[np.bool_]:
+    if part.ids is None:
+        return np.ones(clusters, bool)
+    found = np.zeros(clusters, bool)
+    found[part.ids[part.ids < clusters]] = True
+    return found

@@ -8,6 +8,8 @@ from memstudio.errors import UserError
 
 Fallback = Literal["zero", "generic", "sibling"]
 Memory = Literal["fetched", "generic", "none"]
+Precision = Literal["int4", "int8", "bank"]
+"""What a block is stored in: the bank's own dtype, or integer codes of fewer bits."""
 
 THIN_MARGIN = 0.02
 """A margin under this share of the distance is thin. Of the other wordings of the demo's facts, 31 % part ways where the margin is thin

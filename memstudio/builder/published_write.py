@@ -63,8 +63,9 @@ def write_published(bank: Bank, path: Path) -> Written:
         raise UserError(f"{path}: is there already: choose another name, or remove it")
     if manifest.activation != "silu":
         raise UserError(f"{bank.folder}: its activation is {manifest.activation}: the published layout holds silu blocks alone")
-    if manifest.quantised:
-        raise UserError(f"{bank.folder}: its blocks are {manifest.dtype}: the published layout holds float blocks alone")
+    if manifest.quantised or manifest.coarser:
+        dtypes = ", ".join((manifest.dtype, *manifest.coarser))
+        raise UserError(f"{bank.folder}: its blocks are {dtypes}: the published layout holds float blocks alone")
     parts = [*_block_parts(bank), *_tree_parts(bank)]
     _stream(path, parts)
     count = sum(part.name.endswith(("W1", "W2", "W3")) for part in parts)
@@ -91,7 +92,7 @@ def _rows(bank: Bank, level: int) -> Rows | None:
         return None
     path = blocks_file(level)
     rows = open_rows({path: read_header(inside(bank.folder, path))}, bank.manifest, level)
-    if rows is not None and rows.ids is not None:
+    if rows is not None and rows.parts[0].ids is not None:
         raise UserError(f"{bank.folder}: a pruned bank: level {level} lacks blocks, and the published layout holds all of them")
     return rows
 
@@ -101,9 +102,9 @@ def _columns(rows: Rows | None, at: int, r: int, d: int, item: int, turned: bool
     if rows is None or not r:
         return
     rows.file.check_unshrunk()
-    step = max(1, _CHUNK_BYTES // (r * d * item))
-    for start in range(0, rows.raw.shape[0], step):
-        part = np.ascontiguousarray(rows.raw[start : start + step, at : at + r * d * item]).view(_PLAIN[item]).reshape(-1, r, d)
+    raw, step = rows.parts[0].raw, max(1, _CHUNK_BYTES // (r * d * item))
+    for start in range(0, raw.shape[0], step):
+        part = np.ascontiguousarray(raw[start : start + step, at : at + r * d * item]).view(_PLAIN[item]).reshape(-1, r, d)
         yield np.ascontiguousarray(part.transpose(0, 2, 1)) if turned else part
 
 

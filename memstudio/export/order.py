@@ -2,6 +2,8 @@
 
 A child may be worth far more than the parent that it needs, so what is compared is the best beginning of a subtree, not a single block:
 bottom up, a block is merged with the blocks below it that are worth more a byte (Horn 1972, SIAM J. Appl. Math. 23:189).
+
+A block may be taken in steps, from a coarse precision to a fine one: a step needs the one before it, the first one needs the parent's.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 class _Group(NamedTuple):
-    """Blocks that are taken together. worth: minus the score a byte; top: the number of the uppermost, which breaks ties."""
+    """Steps that are taken together. worth: minus the score a byte; top: the number of the uppermost, which breaks ties."""
 
     worth: float
     top: int
@@ -34,19 +37,47 @@ def best_first(
     masks: bool [clusters] a level; scores: float64 [clusters] a level; sizes: bytes of a block, a level. A block whose parent is not
     under the masks stands below its nearest ancestor that is.
     """
+    each = [np.full(len(mask), size, np.int64) for mask, size in zip(masks, sizes, strict=True)]
+    levels, indices, _ = best_steps(branching, masks, [scores], [each])
+    return levels, indices
+
+
+def best_steps(
+    branching: Sequence[int],
+    masks: Sequence[NDArray[np.bool_]],
+    scores: Sequence[Sequence[Floats]],
+    sizes: Sequence[Sequence[Indices]],
+    there: Sequence[NDArray[np.bool_]] | None = None,
+) -> tuple[Indices, Indices, Indices]:
+    """Levels, indices and steps int64 [steps of all blocks], in the order in which they are taken: as `best_first`, in steps.
+
+    scores, sizes: what each step adds, step after step, then level after level: float64 and int64 (above 0) [clusters].
+    there: bool [clusters] a level: blocks (under none of the masks) whose first step was taken before; their other steps need nothing else.
+    """
     starts = np.concatenate([[0], np.cumsum([len(mask) for mask in masks])]).astype(np.int64)
-    parents = _parents(branching, masks, starts)
+    parents, total = _parents(branching, masks, starts), int(starts[-1])
     below: dict[int, list[list[_Group]]] = {}
+
+    def finer(level: int, index: int, block: int) -> list[_Group]:
+        above: list[_Group] = []
+        for step in range(len(scores) - 1, 0, -1):
+            score, size = float(scores[step][level - 1][index]), int(sizes[step][level - 1][index])
+            above = _merged(_Group(-score / size, step * total + block, score, size, [step * total + block]), [above])
+        return above
+
     for level in range(len(masks), 0, -1):
-        size, start = sizes[level - 1], int(starts[level - 1])
+        start = int(starts[level - 1])
         for index in np.flatnonzero(masks[level - 1]).tolist():
-            block, score = start + index, float(scores[level - 1][index])
+            block, score, size = start + index, float(scores[0][level - 1][index]), int(sizes[0][level - 1][index])
             own = _Group(-score / size, block, score, size, [block])
-            merged = _merged(own, below.pop(block, []))
+            merged = _merged(own, [*below.pop(block, []), finer(level, index, block)])
             below.setdefault(int(parents[block]), []).append(merged)
-    order = np.array([block for group in sorted(chain.from_iterable(below.get(-1, []))) for block in group.blocks], np.int64)
-    levels = np.searchsorted(starts, order, side="right").astype(np.int64)
-    return levels, order - starts[levels - 1]
+        for index in np.flatnonzero(there[level - 1]).tolist() if there is not None else ():
+            below.setdefault(-1, []).append(finer(level, index, start + index))
+    order = np.array([number for group in sorted(chain.from_iterable(below.get(-1, []))) for number in group.blocks], np.int64)
+    steps, blocks = order // total, order % total
+    levels = np.searchsorted(starts, blocks, side="right").astype(np.int64)
+    return levels, blocks - starts[levels - 1], steps
 
 
 def _merged(own: _Group, chains: Sequence[list[_Group]]) -> list[_Group]:

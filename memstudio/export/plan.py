@@ -1,6 +1,6 @@
-"""Which blocks a smaller bank keeps: an order in which a growing budget takes them, closed under ancestors, and the file that says it.
+"""Which blocks a smaller bank keeps, and how precisely: an order in which a growing budget takes them, closed under ancestors.
 
-What a budget keeps, every larger one keeps. The generic rows are always kept and always counted.
+What a budget keeps, every larger one keeps, at least as precisely. The generic rows are always kept and always counted.
 """
 
 from __future__ import annotations
@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memstudio.bank.values import BASE, ClusterId, Overlay
+from memstudio.bank.values import BASE, ClusterId, Overlay, Precision
 from memstudio.errors import UserError
-from memstudio.export.order import best_first
+from memstudio.export.order import best_steps
+from memstudio.export.precision import PRECISIONS, Choice, Losses, added, block_bytes, generic_bytes, offered
 from memstudio.export.rank import Ranking
 
 if TYPE_CHECKING:
@@ -23,15 +25,21 @@ if TYPE_CHECKING:
 
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.int64]
+Codes = NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What a budget keeps. levels: int64 [blocks] a level, ascending; whole: how many blocks stand there; bytes: generic rows counted."""
+    """What a budget keeps. levels: int64 [blocks] a level, ascending; whole: how many blocks stand there; bytes: generic rows counted.
+
+    precisions: int8 [blocks] a level, places in PRECISIONS; steps: how many steps of the plan this is.
+    """
 
     levels: tuple[Indices, ...]
     whole: tuple[int, ...]
     bytes: int
+    precisions: tuple[Codes, ...]
+    steps: int
 
     @property
     def count(self) -> int:
@@ -43,14 +51,27 @@ class Kept:
         """How many blocks are not."""
         return sum(self.whole) - self.count
 
+    def stored(self, level: int, precision: Precision) -> Indices:
+        """The blocks of a level that are kept in a precision, ascending."""
+        return self.levels[level - 1][self.precisions[level - 1] == PRECISIONS.index(precision)]
+
+    @property
+    def counts(self) -> dict[Precision, int]:
+        """How many blocks are kept in each precision; those in none are left out."""
+        found = {each: sum(len(self.stored(level, each)) for level in range(1, len(self.levels) + 1)) for each in PRECISIONS}
+        return {each: count for each, count in found.items() if count}
+
 
 @dataclass(frozen=True, eq=False)
 class ExportPlan:
-    """Blocks in the order in which a growing budget takes them: every prefix is closed under ancestors.
+    """Steps in the order in which a growing budget takes them, each a block in some precision: every prefix is closed under ancestors.
 
-    levels, indices: int64 [blocks]; bytes: int64 [blocks] as stored; scores: float64 [blocks], NaN where a plan file gives none.
-    first: so many blocks at the start were asked for and are always kept. generic_bytes: the generic rows. stands: see
-    `standing`. bank_bytes: all block rows of the bank as shipped, which a share of the bank is a share of.
+    A block comes in one step; where the choice of precision is "mixed", once in each precision that is better than before.
+
+    levels, indices: int64 [steps]; codes: int8 [steps], places in PRECISIONS; bytes: int64 [steps] that each step adds; scores: float64
+    [steps] of the blocks, NaN where a plan file gives none. first: so many steps at the start were asked for and are always kept.
+    generic_bytes: the generic rows. stands: see `standing`. bank_bytes: all block rows of the bank as shipped, which a share of the bank
+    is a share of.
     """
 
     bank_name: str
@@ -61,6 +82,8 @@ class ExportPlan:
     indices: Indices
     bytes: Indices
     scores: NDArray[np.float64]
+    codes: Codes
+    precision: Choice
     stands: tuple[Mask, ...]
     generic_bytes: int
     bank_bytes: int
@@ -71,7 +94,7 @@ class ExportPlan:
 
     @cached_property
     def reach(self) -> Indices:
-        """Bytes int64 [blocks + 1] of the first so many blocks, generic rows counted; ascending."""
+        """Bytes int64 [steps + 1] of the first so many steps, generic rows counted; ascending."""
         return np.concatenate([[0], np.cumsum(self.bytes)]).astype(np.int64) + self.generic_bytes
 
     @cached_property
@@ -103,10 +126,14 @@ class ExportPlan:
         return self.first_of(int(np.searchsorted(self.reach, budget_bytes, side="right")) - 1)
 
     def first_of(self, count: int) -> Kept:
-        """The first so many blocks."""
-        levels, indices = self.levels[:count], self.indices[:count]
-        found = tuple(np.sort(indices[levels == level]) for level in range(1, len(self.stands) + 1))
-        return Kept(found, self.whole, int(self.reach[count]))
+        """What the first so many steps keep."""
+        finest = [np.full(len(mask), -1, np.int8) for mask in self.stands]
+        for level, here in enumerate(finest, 1):
+            chosen = self.levels[:count] == level
+            np.maximum.at(here, self.indices[:count][chosen], self.codes[:count][chosen])
+        kept = tuple(np.flatnonzero(here >= 0) for here in finest)
+        codes = tuple(here[ids] for here, ids in zip(finest, kept, strict=True))
+        return Kept(kept, self.whole, int(self.reach[count]), codes, count)
 
 
 def standing(bank: Bank, overlay: Overlay) -> tuple[Mask, ...]:
@@ -126,11 +153,14 @@ def plan_export(
     revision: int = 0,
     keep: Collection[ClusterId] = (),
     drop: Collection[ClusterId] = (),
+    precision: Choice = "bank",
+    losses: Losses | None = None,
 ) -> ExportPlan:
     """The order of a ranking: the best score a byte first, an ancestor always before what lies below it.
 
     keep: subtrees that come first, with the blocks above them. drop: subtrees that are left out, but for what a kept block needs above
-    it. Where a cluster lies in several, the deepest decides.
+    it. Where a cluster lies in several, the deepest decides. precision: what blocks are kept in; mixed: what is worth most a byte, a block
+    being worth its score × (1 − the loss of its precision), and what is to be kept in the coarsest one at least. losses: none unless given.
 
     Raises:
         UserError: a cluster does not exist, or is to be kept and dropped; nothing is left.
@@ -142,13 +172,20 @@ def plan_export(
     first, left = _asked(bank, named)
     first = tuple(mask & here for mask, here in zip(first, stands, strict=True))
     rest = tuple(here & ~mask & ~out for here, mask, out in zip(stands, first, left, strict=True))
-    sizes = tuple(bank.manifest.row_bytes(level) for level in range(1, bank.tree.depth + 1))
-    parts = [best_first(bank.tree.branching, mask, ranking.scores, sizes) for mask in (first, rest)]
-    levels, indices = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
+    precisions = offered(bank, precision)
+    whole = [block_bytes(bank, each) for each in precisions]
+    sizes = [list(whole[0]), *([now - before for before, now in zip(*pair, strict=True)] for pair in pairwise(whole))]
+    worth = added(ranking.scores, precisions, losses or {})
+    parts = [
+        best_steps(bank.tree.branching, first, worth[:1], sizes[:1]),
+        best_steps(bank.tree.branching, rest, worth, sizes, first if len(precisions) > 1 else None),
+    ]
+    levels, indices, steps = (np.concatenate([part[at] for part in parts]) for at in (0, 1, 2))
     if not len(levels):
         raise UserError(f"{bank.name}: no block is left to keep: drop less")
     scores = np.array([ranking.scores[level - 1][index] for level, index in zip(levels.tolist(), indices.tolist(), strict=True)])
-    return made_plan(bank, stands, ranking.name, revision, levels, indices, scores, len(parts[0][0]))
+    codes = np.array([PRECISIONS.index(each) for each in precisions], np.int8)[steps]
+    return made_plan(bank, stands, ranking.name, revision, levels, indices, scores, codes, precision, len(parts[0][0]))
 
 
 def made_plan(
@@ -159,17 +196,25 @@ def made_plan(
     levels: Indices,
     indices: Indices,
     scores: NDArray[np.float64],
+    codes: Codes,
+    precision: Choice,
     first: int = 0,
     listed: bool = False,
 ) -> ExportPlan:
-    """The plan of an order that was worked out or read; stands: see `standing`."""
-    depth = range(1, bank.tree.depth + 1)
-    sizes = np.array([0, *(bank.manifest.row_bytes(level) for level in depth)], np.int64)
-    generic = sum(int(sizes[level]) for level in depth if bank.has_generic(level))
+    """The plan of an order that was worked out or read; stands: see `standing`; codes: of a block ascending."""
+    whole = [block_bytes(bank, each) for each in PRECISIONS]
+    entry = [np.zeros(len(mask), np.int64) for mask in stands]
+    taken = [np.zeros(len(mask), np.int64) for mask in stands]
+    bytes_ = np.zeros(len(levels), np.int64)
+    for at, (level, index, code) in enumerate(zip(levels.tolist(), indices.tolist(), codes.tolist(), strict=True)):
+        now, before = int(whole[code][level - 1][index]), int(taken[level - 1][index])
+        if not before:
+            entry[level - 1][index] = now
+        bytes_[at], taken[level - 1][index] = now - before, now
+    generic = generic_bytes(bank, "bank" if precision == "mixed" else precision)
     shipped = cast(int, bank.info()["bank_bytes"])
-    least = generic + _shortest(bank, stands, levels, indices, sizes)
-    bytes_ = sizes[levels]
-    order = (levels, indices, bytes_, scores)
+    least = generic + _shortest(bank, entry)
+    order = (levels, indices, bytes_, scores, codes, precision)
     return ExportPlan(bank.name, bank.digest, revision, rank_by, *order, tuple(stands), generic, shipped, least, first, listed)
 
 
@@ -188,15 +233,12 @@ def _asked(bank: Bank, named: dict[ClusterId, bool]) -> tuple[tuple[Mask, ...], 
     return tuple(first), tuple(here < 0 for here in word)
 
 
-def _shortest(bank: Bank, stands: Sequence[Mask], levels: Indices, indices: Indices, sizes: Indices) -> int:
-    """Bytes of the cheapest whole route of those that the plan can keep."""
-    listed = [np.zeros(len(mask), bool) for mask in stands]
-    for level, mask in enumerate(listed, 1):
-        mask[indices[levels == level]] = True
+def _shortest(bank: Bank, entry: Sequence[Indices]) -> int:
+    """Bytes of the cheapest whole route of those that the plan can keep. entry: bytes of each block's first step, 0 where it has none."""
     above = np.zeros(1, np.int64)
     ends: list[int] = []
-    for level, mask in enumerate(listed, 1):
-        above = np.repeat(above, bank.tree.branching[level - 1]) + np.where(mask, sizes[level], 0)
+    for level, sizes in enumerate(entry, 1):
+        above = np.repeat(above, bank.tree.branching[level - 1]) + sizes
         here = above[bank.tree.ends(level)]
         ends += [int(here[here > 0].min())] if (here > 0).any() else []
     return min(ends, default=0)
