@@ -94,6 +94,12 @@ class Bank:
             raise UserError(f"{self.folder}: no generic block at level {level}")
         return self._read(level, self.tree.count(level))
 
+    def generic_bytes(self, level: int) -> int:
+        """Bytes of the generic block of a level as it is stored; 0 where there is none."""
+        rows = self._rows[level - 1] if self.has_generic(level) else None
+        found = None if rows is None else rows.find(self.tree.count(level))
+        return 0 if found is None else self.manifest.row_bytes(level, found[0].dtype)
+
     def has_generic(self, level: int) -> bool:
         """Whether the level has a generic block."""
         return self.manifest.generic and 1 <= level <= self.tree.depth and self._rows[level - 1] is not None

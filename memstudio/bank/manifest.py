@@ -153,8 +153,8 @@ class Manifest(_Part):
         return Layout(self.hidden_size, widths)
 
     def stored_columns(self, level: int, dtype: Dtype | None = None) -> int:
-        """Second side of the tensor "blocks" of a level: numbers, or bytes where two 4-bit codes share one; in another dtype than the bank's
-        where one is given."""
+        """Second side of the tensor "blocks" of a level: numbers, or bytes where two 4-bit codes share one. dtype: another than the
+        bank's."""
         n = self.layout(level).n
         return (n + 1) // 2 if (dtype or self.dtype) == "int4" else n
 

@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The blocks of one level: those in the bank's dtype (the generic one is there, last), then those in each coarser one."""
+    """The blocks of one level: those in the bank's dtype, then those in each coarser one. The generic one is the last row of one part."""
 
     file: TensorFile
     parts: tuple[Part, ...]
@@ -49,7 +49,10 @@ class Rows:
 
     def held(self, clusters: int) -> NDArray[np.bool_]:
         """bool [clusters]: whether a row is here for each cluster of the level."""
-        return np.logical_or.reduce([_named(part, clusters) for part in self.parts])
+        found = np.zeros(clusters, bool)
+        for part in self.parts:
+            found |= _named(part, clusters)
+        return found
 
     def row_bytes(self, manifest: Manifest, level: int) -> NDArray[np.int64]:
         """int64 [clusters]: bytes of each cluster's block as it is stored; in the bank's dtype where none is here."""
@@ -77,6 +80,7 @@ def open_rows(files: dict[str, TensorFile], manifest: Manifest, level: int) -> R
         ids = np.concatenate([each for each in named if each is not None])
         if any(each is None for each in named) or len(np.unique(ids)) != len(ids):
             raise UserError(f"{file.path}: the rows of each dtype must be named, and no block may stand in two of them")
+        _check_generic(file, ids, manifest, level)
     return Rows(file, parts)
 
 
@@ -91,15 +95,20 @@ def _part(file: TensorFile, manifest: Manifest, level: int, dtype: Dtype, end: s
     scales = file.array(f"scales{end}", "F32", (count, manifest.layout(level).vectors)) if quantised else None
     ids = cast(NDArray[np.int64], file.array(names, "I64", (count,))) if pruned else None
     if ids is not None:
-        _check_ids(file, ids, full if not end else full - manifest.generic, generic=manifest.generic and not end, name=names)
+        _check_ids(file, ids, full, names)
+        if not manifest.coarser:
+            _check_generic(file, ids, manifest, level)
     return Part(dtype, end, file.rows(blocks), cast("NDArray[np.float32] | None", scales), ids)
 
 
-def _check_ids(file: TensorFile, ids: NDArray[np.int64], full: int, *, generic: bool, name: str) -> None:
+def _check_ids(file: TensorFile, ids: NDArray[np.int64], full: int, name: str) -> None:
     ascending = bool((ids[1:] > ids[:-1]).all()) if len(ids) else True
     if not ascending or (len(ids) and not (ids[0] >= 0 and ids[-1] < full)):
         raise UserError(f"{file.path}: tensor {name!r} must be ascending and name clusters of the level")
-    if generic and (not len(ids) or ids[-1] != full - 1):
+
+
+def _check_generic(file: TensorFile, ids: NDArray[np.int64], manifest: Manifest, level: int) -> None:
+    if manifest.generic and (not len(ids) or ids.max() != manifest.levels[level - 1].clusters):
         raise UserError(f"{file.path}: the manifest promises a generic block, the last row is not one")
 
 

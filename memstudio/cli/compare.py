@@ -71,9 +71,7 @@ def _same(one: str, other: str) -> bool:
     return one == other or (Path(one).exists() and Path(other).exists() and Path(one).resolve() == Path(other).resolve())
 
 
-def _within(
-    one: tuple[str, str | None], other: tuple[str, str | None], facts: "list[Fact] | None", how: dict[str, Any]
-) -> "Comparison":
+def _within(one: tuple[str, str | None], other: tuple[str, str | None], facts: "list[Fact] | None", how: dict[str, Any]) -> "Comparison":
     """Two revisions of one study: one session, and prompts that nothing changed for are answered once."""
     from memstudio.cli.facts import revision_of
     from memstudio.session.comparing import compare_revisions
@@ -85,9 +83,7 @@ def _within(
             return compare_revisions(session, numbers[0], numbers[1], _own_or(session, facts), job=job)
 
 
-def _apart(
-    one: tuple[str, str | None], other: tuple[str, str | None], facts: "list[Fact] | None", how: dict[str, Any]
-) -> "Comparison":
+def _apart(one: tuple[str, str | None], other: tuple[str, str | None], facts: "list[Fact] | None", how: dict[str, Any]) -> "Comparison":
     """Two banks or studies, one after the other, so that only one model is in memory."""
     from memstudio.session.comparing import compare_scores
 
@@ -131,9 +127,7 @@ def _payload(found: "Comparison", a: str, b: str, max_lost: int, ok: bool) -> di
         "lost": found.lost,
         "changed": found.changed,
         "facts": found.facts.json(),
-        "phrasings": {
-            name: {**pairs.json(), "a": pairs.before.json(), "b": pairs.after.json()} for name, pairs in found.phrasings.items()
-        },
+        "phrasings": {name: {**pairs.json(), "a": pairs.before.json(), "b": pairs.after.json()} for name, pairs in found.phrasings.items()},
         "phrasings_turned": [turned for turned in found.turned if turned.phrasing != "prompt"],
         "unmatched": found.unmatched,
         "same": found.same,

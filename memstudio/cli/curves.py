@@ -43,6 +43,7 @@ def curve(
     fallback: Annotated[
         str | None, typer.Option("--fallback", metavar="LIST", help="Of zero, generic, sibling; or all.", show_default="as is")
     ] = None,
+    precision: Annotated[str, typer.Option("--precision", metavar="LIST", help="Of bank, int8, int4, mixed; or all.")] = "bank",
     budgets: Annotated[
         str | None, typer.Option("--budgets", metavar="LIST", help="Shares of the bank's bytes.", show_default="ten from 2.5% to 100%")
     ] = None,
@@ -65,6 +66,7 @@ def curve(
 ) -> None:
     """What smaller banks would still answer, for ten budgets; no bank is written."""
     from memstudio.cli.facts import read_or_say
+    from memstudio.export.precision import CHOICES
     from memstudio.export.rank import RANKINGS
     from memstudio.session.curve import SHARES, measure_curve
 
@@ -80,6 +82,7 @@ def curve(
             session,
             rankings,
             fallbacks,
+            precision=_listed("--precision", precision, CHOICES),
             facts=given,
             shares=shares,
             keep=clusters_of(keep),

@@ -63,6 +63,10 @@ def export(
         str | None,
         typer.Option("--fallback", metavar="zero|generic|sibling", help="bank: what stands in for a dropped block.", show_default="as is"),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", metavar="bank|int8|int4|mixed", help="bank: what its blocks are kept in.", show_default="bank"),
+    ] = None,
     plan: Annotated[
         Path | None, typer.Option("--plan", metavar="FILE", help="bank: the blocks in their order.", show_default=False)
     ] = None,
@@ -97,7 +101,7 @@ def export(
         raise UserError(f"--as {kind}: is not there; {', '.join(_KINDS[:-1])} and {_KINDS[-1]} are")
     _only(kind, "patch", {"--revisions": revisions})
     options = {"--budget": budget, "--rank-by": rank_by, "--fallback": fallback, "--plan": plan, "--write-plan": write_plan}
-    _only(kind, "bank", {**options, "--keep": keep, "--drop": drop, "--facts": facts})
+    _only(kind, "bank", {**options, "--precision": precision, "--keep": keep, "--drop": drop, "--facts": facts})
     _only(kind, "dense", {"--route": route, "--dtype": dtype})
     if kind == "published":
         if study is not None:
@@ -109,7 +113,7 @@ def export(
         with reading(bank, study=study, device=device, anchor=anchor, encoder=encoder) as session, show.progress("export") as job:
             report_dense(export_dense_model(session, out, route, dtype, check, job), session.study, json)
     else:
-        asked = Asked(budget, rank_by, fallback, plan, write_plan, clusters_of(keep), clusters_of(drop), facts, seed, check)
+        asked = Asked(budget, rank_by, fallback, precision, plan, write_plan, clusters_of(keep), clusters_of(drop), facts, seed, check)
         with reading(bank, study=study, device=device, anchor=anchor, encoder=encoder) as session, show.progress("export") as job:
             done = _export_bank(session, out, asked, job)
             _report(done, session.study, json)
@@ -122,6 +126,7 @@ class Asked:
     budget: str | None
     rank_by: str | None
     fallback: str | None
+    precision: str | None
     plan: Path | None
     write_plan: Path | None
     keep: "tuple[ClusterId, ...]"
@@ -135,17 +140,19 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
     from memstudio.cli.facts import read_or_say
     from memstudio.export.place import refuse_taken
     from memstudio.export.plan_file import read_plan, write_plan
+    from memstudio.export.precision import CHOICES
     from memstudio.export.rank import RANKINGS
     from memstudio.session.exporting import export_planned, plan_bank
 
     refuse_taken(out)
     budget, fraction = budget_of(asked.budget)
     by, fallback = _one_of("--rank-by", asked.rank_by, RANKINGS), _one_of("--fallback", asked.fallback, FALLBACKS)
+    precision = _one_of("--precision", asked.precision, CHOICES) or "bank"
     facts = read_or_say(asked.facts).facts if asked.facts is not None else None
     if asked.plan is None:
-        plan = plan_bank(session, by, keep=asked.keep, drop=asked.drop, facts=facts, seed=asked.seed, job=job)
-    elif by or asked.keep or asked.drop or facts:
-        raise UserError(f"--plan {asked.plan}: lists its blocks already; leave out --rank-by, --facts, --keep and --drop")
+        plan = plan_bank(session, by, keep=asked.keep, drop=asked.drop, precision=precision, facts=facts, seed=asked.seed, job=job)
+    elif by or asked.keep or asked.drop or asked.precision or facts:
+        raise UserError(f"--plan {asked.plan}: lists its blocks already; leave out --rank-by, --precision, --facts, --keep and --drop")
     else:
         plan = read_plan(asked.plan, session.bank, session.overlay, session.head)
     if asked.write_plan is not None:
@@ -222,6 +229,9 @@ def _report(done: "Exported", study: Path | None, json: bool) -> None:
     share = f" of {show.size(done.bytes_before)}" if done.bytes_before else ""
     show.say(f"{done.path}: {done.kept:,} blocks kept, {done.dropped:,} dropped, {show.size(done.bytes)}{share} of block rows")
     show.say(f"  ranked by {done.rank_by}; a dropped block falls back on {done.fallback}; revision {done.revision}")
+    if set(done.precisions) - {"bank"}:
+        words = {"bank": "as they were"}
+        show.say("  " + ", ".join(f"{count:,} blocks {words.get(each, f'as {each}')}" for each, count in done.precisions.items()))
     for level, (kept, of) in enumerate(done.levels, 1):
         show.say(f"  level {level}: {kept:,} of {of:,}")
     if before is not None and after is not None:

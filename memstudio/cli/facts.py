@@ -46,18 +46,14 @@ def facts(
     ] = None,
     kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only facts of this kind.", show_default=False)] = None,
     prompts_only: Annotated[bool, typer.Option("--prompts-only", help="Score each fact's prompt and leave its phrasings out.")] = False,
-    levels: Annotated[
-        int | None, typer.Option("--levels", metavar="N", help="Fetch only the first N levels.", show_default=False)
-    ] = None,
+    levels: Annotated[int | None, typer.Option("--levels", metavar="N", help="Fetch only the first N levels.", show_default=False)] = None,
     staircase: Annotated[bool, typer.Option("--staircase", help="Also with no level, level 1, levels 1–2, and so on.")] = False,
     hide: HideOption = None,
     hide_best: Annotated[
         int | None,
         typer.Option("--hide-best", metavar="LEVEL", help="Hide, for each prompt, its own cluster of this level.", show_default=False),
     ] = None,
-    revision: Annotated[
-        str | None, typer.Option("--revision", metavar="R", help="The study at this revision.", show_default=False)
-    ] = None,
+    revision: Annotated[str | None, typer.Option("--revision", metavar="R", help="The study at this revision.", show_default=False)] = None,
     judge: Annotated[JudgeName, typer.Option("--judge", help="How an answer is judged; generation is what users see.")] = "generation",
     target: Annotated[bool, typer.Option("--target", help="Score against each fact's target instead of what is expected.")] = False,
     write: Annotated[
@@ -159,9 +155,7 @@ def _chosen(session: "Session", source: "FactFile | None", relation: str | None,
     if not known:
         raise UserError(f"{where}: has no facts to score; name a facts file")
     chosen = [
-        fact
-        for fact in known
-        if (relation is None or _plain(fact.relation) == _plain(relation)) and (kind is None or fact.kind == kind)
+        fact for fact in known if (relation is None or _plain(fact.relation) == _plain(relation)) and (kind is None or fact.kind == kind)
     ]
     if not chosen:
         names = sorted({fact.relation for fact in known if fact.relation})
@@ -199,9 +193,7 @@ def _staircase(session: "Session", chosen: "list[Fact]", whole: "Scores", asked:
     return [*(_score(session, chosen, memory="fetched", levels=level, **asked) for level in range(depth)), whole]
 
 
-def _payload(
-    scores: "Scores", relations: dict[str, str], steps: "list[Scores] | None", source: "FactFile | None"
-) -> dict[str, Any]:
+def _payload(scores: "Scores", relations: dict[str, str], steps: "list[Scores] | None", source: "FactFile | None") -> dict[str, Any]:
     payload: dict[str, Any] = {
         "memory": scores.memory,
         "revision": scores.revision,

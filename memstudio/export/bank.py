@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from memstudio.bank.bank import open_bank
-from memstudio.bank.manifest import MANIFEST, README, TREE, FileRef, Manifest, blocks_file, dump_manifest, parse_manifest
+from memstudio.bank.manifest import (
+    MANIFEST,
+    README,
+    TREE,
+    Coarser,
+    Dtype,
+    FileRef,
+    Manifest,
+    blocks_file,
+    dump_manifest,
+    parse_manifest,
+)
 from memstudio.bank.values import Fallback, Overlay
 from memstudio.errors import UserError
 from memstudio.export.card import bank_card
@@ -121,18 +132,32 @@ def _write(bank: Bank, part: Path, name: str, wanted: Wanted, job: Job) -> Manif
     for path, reference in source.files.items():
         if path.startswith("anchor/"):
             files[path] = copy_over(bank.folder, path, part, reference, told)
-    for level, ids in enumerate(wanted.kept.levels, 1):
+    dtype, coarser = stored_as(bank, wanted)
+    for level in range(1, bank.tree.depth + 1):
         if source.layout(level).n:
-            rows = level_rows(bank, level, ids, wanted.overlay, wanted.blob)
+            rows = level_rows(bank, level, wanted.kept, wanted.overlay, wanted.blob, dtype, coarser)
             files[blocks_file(level)] = pour(part / blocks_file(level), level_file(rows), told)
     files |= write_texts(bank, part, wanted.gone, told)
-    files[PLAN] = pour(part / PLAN, (line.encode() for line in plan_lines(wanted.plan, wanted.kept.count)), told)
+    files[PLAN] = pour(part / PLAN, (line.encode() for line in plan_lines(wanted.plan, wanted.kept.steps)), told)
     parent = _parent(bank, wanted, files[PLAN])
     files[README] = pour(part / README, [bank_card(_name(name, source), parent, wanted.kept, wanted.fallback).encode()], told)
     fields = {"name": _name(name, source), "fallback": wanted.fallback, "parent": parent, "files": dict(sorted(files.items()))}
-    manifest = source.model_copy(update=fields)
+    manifest = source.model_copy(update={**fields, "dtype": dtype, "coarser": coarser})
     _write_manifest(part, manifest)
     return manifest
+
+
+def stored_as(bank: Bank, wanted: Wanted) -> tuple[Dtype, tuple[Coarser, ...]]:
+    """The dtype of the smaller bank, and those that some of its blocks are stored in instead."""
+    own = bank.manifest
+    choice = wanted.plan.precision
+    if choice == "int8" or choice == "int4":
+        return choice, ()
+    if own.coarser:
+        return own.dtype, own.coarser
+    counts = wanted.kept.counts
+    coarser: tuple[Coarser, ...] = ("int8", "int4")
+    return own.dtype, tuple(each for each in coarser if each in counts or (own.generic and each == wanted.kept.generic))
 
 
 def _parent(bank: Bank, wanted: Wanted, plan: FileRef) -> dict[str, JsonValue]:
@@ -144,6 +169,7 @@ def _parent(bank: Bank, wanted: Wanted, plan: FileRef) -> dict[str, JsonValue]:
         "rank_by": wanted.plan.rank_by,
         "plan": {"file": PLAN, "sha256": plan.sha256},
         "bytes": {"before": wanted.plan.bank_bytes, "after": kept.bytes},
+        "precision": {str(each): count for each, count in kept.counts.items()},
         "blocks": [{"kept": len(ids), "of": of} for ids, of in zip(kept.levels, kept.whole, strict=True)],
         "memstudio": wanted.version,
     }

@@ -27,12 +27,21 @@ def bank_card(name: str, parent: Mapping[str, JsonValue], kept: Kept, fallback: 
         f"A smaller bank, exported from {parent.get('name')} at revision {parent.get('revision')}, "
         f"bank.json sha256 {parent.get('sha256')}.\n\n"
         f"{kept.bytes:,}{share} bytes of block rows, the generic rows counted. Ranked by {parent.get('rank_by')}; "
-        f"`plan.jsonl` lists the blocks in the order in which they were taken.\n\n"
+        f"`plan.jsonl` lists the blocks in the order in which they were taken.{_precision(kept)}\n\n"
         f"| level | blocks kept | of |\n|---|---|---|\n{rows}\n"
         f"The tree is whole, so every key takes the route that it took before. A block that was dropped {_STANDS_IN[fallback]}.\n\n"
         f"Recall before: {_recall(parent.get('recall_before'))}; after: {_recall(parent.get('recall_after'))}.\n\n"
         f"Written by memstudio {parent.get('memstudio')}.\n"
     )
+
+
+def _precision(kept: Kept) -> str:
+    """Where not all blocks are stored as they were."""
+    counts = kept.counts
+    if set(counts) <= {"bank"}:
+        return ""
+    words = [f"{count:,} as {'they were' if each == 'bank' else each}" for each, count in counts.items()]
+    return f" Blocks are stored {', '.join(words)}; the codes of int8 and int4 have a scale a memory vector."
 
 
 def _recall(found: JsonValue) -> str:

@@ -32,13 +32,14 @@ Codes = NDArray[np.int8]
 class Kept:
     """What a budget keeps. levels: int64 [blocks] a level, ascending; whole: how many blocks stand there; bytes: generic rows counted.
 
-    precisions: int8 [blocks] a level, places in PRECISIONS; steps: how many steps of the plan this is.
+    precisions: int8 [blocks] a level, places in PRECISIONS; generic: that of the generic rows; steps: how many steps of the plan this is.
     """
 
     levels: tuple[Indices, ...]
     whole: tuple[int, ...]
     bytes: int
     precisions: tuple[Codes, ...]
+    generic: Precision
     steps: int
 
     @property
@@ -53,7 +54,8 @@ class Kept:
 
     def stored(self, level: int, precision: Precision) -> Indices:
         """The blocks of a level that are kept in a precision, ascending."""
-        return self.levels[level - 1][self.precisions[level - 1] == PRECISIONS.index(precision)]
+        ids: Indices = self.levels[level - 1][self.precisions[level - 1] == PRECISIONS.index(precision)]
+        return ids
 
     @property
     def counts(self) -> dict[Precision, int]:
@@ -103,6 +105,11 @@ class ExportPlan:
         return tuple(int(mask.sum()) for mask in self.stands)
 
     @property
+    def generic(self) -> Precision:
+        """What the generic rows are kept in: the coarsest that any block is."""
+        return PRECISIONS[int(self.codes.min())]
+
+    @property
     def asked_bytes(self) -> int:
         """Bytes of the blocks that were asked for, generic rows counted."""
         return int(self.reach[self.first])
@@ -133,7 +140,7 @@ class ExportPlan:
             np.maximum.at(here, self.indices[:count][chosen], self.codes[:count][chosen])
         kept = tuple(np.flatnonzero(here >= 0) for here in finest)
         codes = tuple(here[ids] for here, ids in zip(finest, kept, strict=True))
-        return Kept(kept, self.whole, int(self.reach[count]), codes, count)
+        return Kept(kept, self.whole, int(self.reach[count]), codes, self.generic, count)
 
 
 def standing(bank: Bank, overlay: Overlay) -> tuple[Mask, ...]:
@@ -211,7 +218,7 @@ def made_plan(
         if not before:
             entry[level - 1][index] = now
         bytes_[at], taken[level - 1][index] = now - before, now
-    generic = generic_bytes(bank, "bank" if precision == "mixed" else precision)
+    generic = generic_bytes(bank, PRECISIONS[int(codes.min())])
     shipped = cast(int, bank.info()["bank_bytes"])
     least = generic + _shortest(bank, entry)
     order = (levels, indices, bytes_, scores, codes, precision)

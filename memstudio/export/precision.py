@@ -66,7 +66,9 @@ def block_bytes(bank: Bank, precision: Precision) -> tuple[NDArray[np.int64], ..
 def generic_bytes(bank: Bank, precision: Precision) -> int:
     """What the generic rows take."""
     depth = range(1, bank.tree.depth + 1)
-    return sum(bank.manifest.row_bytes(level, dtype_of(precision)) for level in depth if bank.has_generic(level))
+    if precision == "bank":
+        return sum(bank.generic_bytes(level) for level in depth)
+    return sum(bank.manifest.row_bytes(level, precision) for level in depth if bank.has_generic(level))
 
 
 def added(worth: Sequence[NDArray[np.float64]], precisions: Sequence[Precision], losses: Losses) -> list[list[NDArray[np.float64]]]:

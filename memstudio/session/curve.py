@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from memstudio.bank.values import ClusterId, Fallback
 from memstudio.errors import UserError
 from memstudio.export.curve import Curve, CurvePoint, Series
-from memstudio.export.plan import ExportPlan, plan_export, standing
+from memstudio.export.plan import ExportPlan
+from memstudio.export.precision import Choice
 from memstudio.export.rank import RankBy
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
-from memstudio.session.exporting import usual
+from memstudio.session.exporting import plan_bank, usual
 from memstudio.session.ranking import rank
-from memstudio.session.smaller import Asking, Smaller, smaller_by
+from memstudio.session.smaller import Asking, Smaller, smaller_by, whole
 from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def measure_curve(
     rank_by: Sequence[RankBy] = (),
     fallback: Sequence[Fallback] = (),
     *,
+    precision: Sequence[Choice] = ("bank",),
     facts: Sequence[Fact] | None = None,
     shares: Sequence[float] = SHARES,
     keep: Collection[ClusterId] = (),
@@ -42,13 +44,14 @@ def measure_curve(
     apart: bool = False,
     job: Job | None = None,
 ) -> Curve:
-    """What smaller banks would answer, as the study stands at the head: a series for every ranking with every fallback. Writes nothing.
+    """What smaller banks would answer, as the study stands at the head: a series for every ranking with every precision and every fallback.
+    Writes nothing.
 
     Blocks are ranked on a random half of the facts (None: the bank's own specific ones, else its probes, else all), with all their
     phrasings, and scored on the own prompts of the other half; at most `MOST` of these. Budgets below one route are left out.
 
-    rank_by, fallback: the usual ones unless given. keep, drop: as of an export. seed: which half. apart: also score every point by
-    itself, to tell what that takes.
+    rank_by, fallback: the usual ones unless given. precision, keep, drop: as of an export. seed: which half. apart: also score every point
+    by itself, to tell what that takes.
 
     Raises:
         UserError: fewer than two facts with an answer, a budget that is no share, none that fits; else as `rank` and `plan_export`.
@@ -57,27 +60,28 @@ def measure_curve(
     work, start = job or Job("curve"), time.perf_counter()
     _check(session, shares, fallback)
     ranked, scored = halves(session, facts, seed)
-    plans = [_plan(session, by, ranked, keep, drop, seed, work) for by in rank_by or (usual(session),)]
+    rankings = [rank(session, by, ranked, seed=seed, job=work) for by in rank_by or (usual(session),)]
+    plans = [
+        plan_bank(session, each, keep=keep, drop=drop, precision=bits, facts=ranked, job=work) for each in rankings for bits in precision
+    ]
     rank_seconds, start = time.perf_counter() - start, time.perf_counter()
-    stands = standing(session.bank, session.overlay)
     asking = Asking(session, scored)
     wanted: list[tuple[Series, ExportPlan, float]] = []
     for plan in plans:
         for stand_in in fallback or (session.bank.manifest.fallback,):
-            series = Series(plan.rank_by, "bank", stand_in)
+            series = Series(plan.rank_by, plan.precision, stand_in)
             wanted += [(series, plan, share) for share in sorted(shares) if plan.share(share) >= max(plan.least_bytes, plan.asked_bytes)]
     if not wanted:
         raise UserError(f"{session.bank.name}: no budget holds one route of {plans[0].least_bytes:,} bytes: allow larger shares")
     keeps = [plan.kept(plan.share(share)) for _, plan, share in wanted]
-    banks = [smaller_by(session.overlay, stands, kept, series.fallback) for (series, _, _), kept in zip(wanted, keeps, strict=True)]
-    whole = Smaller(session.overlay, session.bank.manifest.fallback)
-    found = asking.ask([*banks, whole], work)
+    banks = [smaller_by(session.overlay, plan, kept, series.fallback) for (series, plan, _), kept in zip(wanted, keeps, strict=True)]
+    everything = whole(session)
+    found = asking.ask([*banks, everything], work)
     seconds = time.perf_counter() - start
     points = [
         CurvePoint(series, share, plan.share(share), kept.bytes, kept.count, *read)
         for (series, plan, share), kept, read in zip(wanted, keeps, found[:-1], strict=True)
     ]
-    everything = plans[0].first_of(len(plans[0].levels))
     return Curve(
         bank_name=session.bank.name,
         bank_digest=session.bank.digest,
@@ -87,7 +91,7 @@ def measure_curve(
         scored_on=len(scored),
         bank_bytes=plans[0].bank_bytes,
         whole=CurvePoint(
-            Series("whole", "bank", whole.fallback), 1.0, plans[0].bank_bytes, plans[0].bank_bytes, sum(everything.whole), *found[-1]
+            Series("whole", "bank", everything.fallback), 1.0, plans[0].bank_bytes, plans[0].bank_bytes, sum(plans[0].whole), *found[-1]
         ),
         points=tuple(points),
         runs=asking.runs,
@@ -118,13 +122,6 @@ def _check(session: Session, shares: Sequence[float], fallback: Sequence[Fallbac
             raise UserError(f"{share:.4g} of the bank: choose shares above 0%, at most 100%")
     if "generic" in fallback and not session.bank.manifest.generic:
         raise UserError(f"fallback generic: {session.bank.name!r} has no generic blocks: choose zero or sibling")
-
-
-def _plan(
-    session: Session, by: RankBy, facts: Sequence[Fact], keep: Collection[ClusterId], drop: Collection[ClusterId], seed: int, job: Job
-) -> ExportPlan:
-    ranking = rank(session, by, facts, seed=seed, job=job)
-    return plan_export(session.bank, session.overlay, ranking, revision=session.head, keep=keep, drop=drop)
 
 
 def _apart(session: Session, scored: Sequence[Fact], banks: Sequence[Smaller], job: Job) -> float:

@@ -60,4 +60,3 @@ def neurons(session: Session, cluster: ClusterId) -> tuple[Neuron, ...]:
         return ()
     layout, layers = session.bank.layouts[cluster.level - 1], session.bank.manifest.layers
     return block_neurons(session.running.lens, layout, tuple(layers), found.row * found.scale, cluster)
-

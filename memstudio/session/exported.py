@@ -1,5 +1,6 @@
 """What an export of a smaller bank came to; no library is needed to look at it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from memstudio.facts.statistics import Proportion
 class Exported:
     """A bank that was exported. bytes: block rows, generic ones counted; kept, dropped: blocks; levels: (kept, standing) a level.
 
+    precisions: how many blocks are kept in each.
     recall_before, recall_after: the same facts asked of the study's revision and of the result; None where that was not measured.
     """
 
@@ -23,6 +25,7 @@ class Exported:
     bytes_before: int
     kept: int
     dropped: int
+    precisions: Mapping[str, int]
     levels: tuple[tuple[int, int], ...]
     recall_before: Proportion | None
     recall_after: Proportion | None

@@ -19,12 +19,14 @@ from memstudio.errors import UserError
 from memstudio.export.bank import Draft, Wanted, drafted
 from memstudio.export.place import refuse_taken
 from memstudio.export.plan import ExportPlan, Kept, plan_export
+from memstudio.export.precision import Choice, offered
 from memstudio.export.rank import RankBy, Ranking
 from memstudio.export.silence import Gone
 from memstudio.facts.statistics import Proportion, proportion
 from memstudio.facts.values import Fact, Scores
 from memstudio.jobs import Job
 from memstudio.session.exported import Exported
+from memstudio.session.losses import measured_losses
 from memstudio.session.patching import taken_down
 from memstudio.session.ranking import rank
 from memstudio.session.scoring import overlay_at
@@ -47,6 +49,7 @@ def plan_bank(
     *,
     keep: Collection[ClusterId] = (),
     drop: Collection[ClusterId] = (),
+    precision: Choice = "bank",
     facts: Sequence[Fact] | None = None,
     seed: int = 0,
     job: Job | None = None,
@@ -54,14 +57,17 @@ def plan_bank(
     """The order in which a growing budget takes the blocks as they stand at the head; see `export.plan.plan_export`.
 
     ranking: what they are worth, or what by; None: by effect, by documents where the bank has neither facts nor probes. facts, seed: see
-    `ranking.rank`.
+    `ranking.rank`; what a precision loses is measured on these facts too, where precisions are mixed.
 
     Raises:
         UserError: as `rank` and `plan_export`.
     """
+    offered(session.bank, precision)
     by = ranking if ranking is not None else usual(session)
     found = by if isinstance(by, Ranking) else rank(session, by, facts, seed=seed, job=job)
-    return plan_export(session.bank, session.overlay, found, revision=session.head, keep=keep, drop=drop)
+    losses = measured_losses(session, precision, some(session.facts() if facts is None else facts, ASKED), job or Job("plan"))
+    revision = session.head
+    return plan_export(session.bank, session.overlay, found, revision=revision, keep=keep, drop=drop, precision=precision, losses=losses)
 
 
 def usual(session: Session) -> RankBy:
@@ -80,6 +86,7 @@ def export_bank(
     keep: Collection[ClusterId] = (),
     drop: Collection[ClusterId] = (),
     fallback: Fallback | None = None,
+    precision: Choice = "bank",
     facts: Sequence[Fact] | None = None,
     seed: int = 0,
     check: bool = True,
@@ -92,7 +99,7 @@ def export_bank(
     """
     refuse_taken(Path(out))
     work = job or Job("export")
-    plan = plan_bank(session, rank_by, keep=keep, drop=drop, facts=facts, seed=seed, job=work)
+    plan = plan_bank(session, rank_by, keep=keep, drop=drop, precision=precision, facts=facts, seed=seed, job=work)
     return export_planned(session, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=check, job=work)
 
 
@@ -138,6 +145,7 @@ def export_planned(
         bytes_before=plan.bank_bytes,
         kept=kept.count,
         dropped=kept.dropped,
+        precisions={str(each): count for each, count in kept.counts.items()},
         levels=tuple((len(ids), of) for ids, of in zip(kept.levels, kept.whole, strict=True)),
         recall_before=before,
         recall_after=after,

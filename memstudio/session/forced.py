@@ -88,13 +88,9 @@ def _pair(session: Session, text: str, answer: str) -> Pair:
     return session.running.encode(text), session.running.anchor.continuation(text, answer)
 
 
-def _row(
-    prompt: Prompt, expected: str, got: str, correct: bool, logprob: float | None = None, against: float | None = None
-) -> Scored:
+def _row(prompt: Prompt, expected: str, got: str, correct: bool, logprob: float | None = None, against: float | None = None) -> Scored:
     fact = prompt.fact
-    return Scored(
-        fact.id, fact.kind, prompt.phrasing, prompt.text, expected, got, correct, prompt.route, prompt.learned, logprob, against
-    )
+    return Scored(fact.id, fact.kind, prompt.phrasing, prompt.text, expected, got, correct, prompt.route, prompt.learned, logprob, against)
 
 
 def _batches(pairs: Sequence[Pair], vocabulary: int) -> Iterator[list[int]]:

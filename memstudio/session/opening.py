@@ -114,6 +114,4 @@ def _bank_of(study: Path) -> Bank:
         demo = open_bank(paths.demo_bank())
         if demo.digest == binding.bank_digest:
             return demo
-    raise BankMoved(
-        f"{study}: its bank {binding.bank_name!r} is no longer at {binding.bank_path}; name the bank and give --study {study}"
-    )
+    raise BankMoved(f"{study}: its bank {binding.bank_name!r} is no longer at {binding.bank_path}; name the bank and give --study {study}")

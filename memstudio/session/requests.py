@@ -40,9 +40,7 @@ class Request:
     held: int
 
 
-def request(
-    session: Session, prompt: str, target: str, phrasings: Sequence[str] | None, subject: str | None, job: Job
-) -> Request:
+def request(session: Session, prompt: str, target: str, phrasings: Sequence[str] | None, subject: str | None, job: Job) -> Request:
     """See `Session.request`."""
     text = prompt.strip()
     if not text:

@@ -11,39 +11,62 @@ from numpy.typing import NDArray
 
 from memstudio.anchor.engine import answers as greedy_answers
 from memstudio.bank.overlay import ResolvedKey, resolved_key
-from memstudio.bank.values import BASE, PRUNED, ClusterId, Fallback, Overlay
+from memstudio.bank.values import BASE, PRUNED, ClusterId, Fallback, Overlay, Precision
+from memstudio.export.precision import PRECISIONS, coded
 from memstudio.facts.score import scored, wanted
 from memstudio.session.forced import forced
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from memstudio.export.plan import Kept
+    from memstudio.export.plan import ExportPlan, Kept
     from memstudio.facts.values import Fact
     from memstudio.jobs import Job
     from memstudio.session.session import Session
 
 _BATCH = 256
-Fetched = tuple[ResolvedKey | None, ...]
-"""What lies in each slot, level 1 first; None: nothing."""
+Held = tuple[ResolvedKey, Precision]
+Fetched = tuple[Held | None, ...]
+"""What lies in each slot and in which precision, level 1 first; None: nothing."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Smaller:
-    """A bank that keeps less: what is pruned in it beside its edits, and what stands in for a block that is not there."""
+    """A bank that keeps less: what is pruned in it beside its edits, and what stands in for a block that is not there.
+
+    codes: int8 [clusters] a level, the precision of each block as a place in PRECISIONS; generic: that of the generic rows.
+    """
 
     overlay: Overlay
     fallback: Fallback
+    codes: tuple[NDArray[np.int8], ...]
+    generic: Precision = "bank"
+
+    def precision(self, key: ResolvedKey) -> Precision:
+        """What the block of a key is stored in."""
+        if key.kind == "generic" or key.cluster is None:
+            return self.generic
+        return PRECISIONS[int(self.codes[key.cluster.level - 1][key.cluster.index])]
 
 
-def smaller_by(overlay: Overlay, stands: Sequence[NDArray[np.bool_]], kept: Kept, fallback: Fallback) -> Smaller:
-    """The bank that an export of these blocks would write. stands: see `export.plan.standing`."""
+def smaller_by(overlay: Overlay, plan: ExportPlan, kept: Kept, fallback: Fallback) -> Smaller:
+    """The bank that an export of these blocks of a plan would write."""
     pruned = dict(overlay)
-    for level, (here, ids) in enumerate(zip(stands, kept.levels, strict=True), 1):
+    codes: list[NDArray[np.int8]] = []
+    for level, (here, ids) in enumerate(zip(plan.stands, kept.levels, strict=True), 1):
         dropped = here.copy()
         dropped[ids] = False
         pruned |= {ClusterId(level, index): PRUNED for index in np.flatnonzero(dropped).tolist()}
-    return Smaller(pruned, fallback)
+        codes.append(np.full(len(here), PRECISIONS.index("bank"), np.int8))
+        codes[-1][ids] = kept.precisions[level - 1]
+    return Smaller(pruned, fallback, tuple(codes), kept.generic)
+
+
+def whole(session: Session, precision: Precision = "bank") -> Smaller:
+    """The bank as it stands at the head, all of it in one precision."""
+    tree = session.bank.tree
+    codes = tuple(np.full(tree.count(level), PRECISIONS.index(precision), np.int8) for level in range(1, tree.depth + 1))
+    return Smaller(session.overlay, session.bank.manifest.fallback, codes, precision)
 
 
 class Asking:
@@ -90,14 +113,17 @@ class Asking:
     def _slots(self, smaller: Smaller, route: tuple[ClusterId, ...]) -> Fetched:
         bank = self._session.bank
         keys = [resolved_key(bank, smaller.overlay, cluster, smaller.fallback) for cluster in route]
-        return (*(None if key.kind == "zero" else key for key in keys), *(None,) * (bank.tree.depth - len(route)))
+        held = (None if key.kind == "zero" else (key, smaller.precision(key)) for key in keys)
+        return (*held, *(None,) * (bank.tree.depth - len(route)))
 
     def _run(self, slots: Fetched, numbers: Sequence[int]) -> None:
         """Run prompts under these blocks."""
         attached = self._session.running.spare.attached
-        for level, key in enumerate(slots, 1):
-            if attached.slots.identity[level - 1] != key:
-                attached.slots.fill(level, None if key is None else self._row(level, key), 1.0 if key is None else key.scale, key)
+        for level, held in enumerate(slots, 1):
+            if held is None:
+                attached.slots.fill(level, None)
+            elif attached.slots.identity[level - 1] != held:
+                attached.slots.fill(level, self._row(level, held), held[0].scale, held)
         pairs = [self._pairs[number] for number in numbers]
         texts = greedy_answers(attached, [ids for ids, _ in pairs], self._room)
         for number, text, read in zip(numbers, texts, forced(attached, pairs), strict=True):
@@ -106,10 +132,13 @@ class Asking:
             self._found[slots, number] = (right, read.logprob)
         self.runs += len(numbers)
 
-    def _row(self, level: int, key: ResolvedKey) -> Tensor:
+    def _row(self, level: int, held: Held) -> Tensor:
+        bank, (key, precision) = self._session.bank, held
         if key.kind == "generic" or key.cluster is None:
-            return self._session.bank.generic(level)
-        return self._session.bank.block(key.cluster) if key.source == BASE.source else self._session.blob(key.source)
+            row = bank.generic(level)
+        else:
+            row = bank.block(key.cluster) if key.source == BASE.source else self._session.blob(key.source)
+        return coded(row, bank.manifest.hidden_size, precision)
 
 
 def _parts(numbers: list[int]) -> list[list[int]]:

@@ -48,6 +48,17 @@ def test_a_plan_is_written_edited_and_used(shell: Shell, tiny_bank: Path, tmp_pa
     assert third["kept"] < 7
 
 
+@pytest.mark.parametrize("choice", ["int8", "int4", "mixed"])
+def test_blocks_are_kept_in_fewer_bits(shell: Shell, tiny_bank: Path, tmp_path: Path, choice: str) -> None:
+    words = ("--as", "bank", "--rank-by", "norm", "--precision", choice, "--budget", "20%", "--no-check")
+    found = shell("export", tiny_bank, tmp_path / "a", *words, "--json").json
+    assert choice == "mixed" or set(found["precisions"]) == {choice}
+    info = shell("info", tmp_path / "a", "--json").json
+    assert info["bank_bytes"] == found["bytes"]
+    assert shell("facts", tmp_path / "a", "--json").status == 0
+    assert "as int" in shell("export", tiny_bank, tmp_path / "b", *words).out
+
+
 def test_subtrees_are_kept_and_dropped(shell: Shell, tiny_bank: Path, tmp_path: Path) -> None:
     found = shell("export", tiny_bank, tmp_path / "a", "--as", "bank", "--keep", "1/0", "--drop", "2/1,3/0", "--no-check", "--json").json
     assert [level["kept"] for level in found["levels"]] == [1, 2, 5], "what is asked for, and no more"

@@ -9,13 +9,15 @@ from memstudio.editing.prune import Prune
 from memstudio.editing.scale import Scale
 from memstudio.errors import UserError
 from memstudio.export.curve import Curve, Series
+from memstudio.export.precision import Choice
 from memstudio.export.rank import RANKINGS
 from memstudio.facts.values import Fact
 from memstudio.jobs import Cancelled, Job
 from memstudio.session import Session
 from memstudio.session.curve import halves, measure_curve
-from memstudio.session.exporting import export_planned, plan_bank
-from memstudio.session.smaller import Asking, Smaller
+from memstudio.session.exporting import export_bank, export_planned, plan_bank
+from memstudio.session.losses import measured_losses
+from memstudio.session.smaller import Asking, whole
 from tests.session.conftest import OpenSession
 
 FALLBACKS: tuple[Fallback, ...] = ("zero", "generic", "sibling")
@@ -23,9 +25,31 @@ FALLBACKS: tuple[Fallback, ...] = ("zero", "generic", "sibling")
 
 def likely(session: Session, facts: list[Fact]) -> list[float]:
     """What a bank says by itself: its own routes, its own fallback."""
-    whole = Smaller(session.overlay, session.bank.manifest.fallback)
-    [(_, logprobs)] = Asking(session, facts).ask([whole], Job("ask"))
+    [(_, logprobs)] = Asking(session, facts).ask([whole(session)], Job("ask"))
     return [float(value) for value in logprobs]
+
+
+@pytest.mark.parametrize("choice", ["int8", "int4", "mixed"])
+def test_a_point_in_fewer_bits_is_what_the_written_bank_says(session: Session, opens: OpenSession, tmp_path: Path, choice: Choice) -> None:
+    session.apply(Scale((ClusterId(3, 0), ClusterId(1, 1)), 0.5))
+    found = measure_curve(session, ["norm"], ["generic"], precision=[choice], shares=[0.2])
+    ranked, scored = halves(session, None, 0)
+    done = export_bank(
+        session, tmp_path / "out", rank_by="norm", fraction=0.2, precision=choice, fallback="generic", facts=ranked, check=False
+    )
+    [point] = found.points
+    assert (done.bytes, done.kept, point.series.precision) == (point.bytes, point.blocks, choice)
+    assert sum(done.precisions.values()) == done.kept
+    assert point.logprobs.tolist() == pytest.approx(likely(opens(tmp_path / "out"), scored), abs=1e-4)
+
+
+def test_what_fewer_bits_lose_is_measured_on_facts_and_else_on_the_numbers(session: Session) -> None:
+    facts, job = session.facts(), Job("losses")
+    measured, numbers = measured_losses(session, "mixed", facts, job), measured_losses(session, "mixed", [], job)
+    assert set(measured) == set(numbers) == {"int4", "int8"}
+    assert 0 < numbers["int8"] < numbers["int4"] < 0.1
+    assert all(0 <= loss <= 0.99 for loss in measured.values())
+    assert measured_losses(session, "int8", facts, job) == {}
 
 
 @pytest.mark.parametrize("fallback", FALLBACKS)
