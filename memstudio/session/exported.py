@@ -1,7 +1,7 @@
 """What an export of a smaller bank came to; no library is needed to look at it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from memstudio.bank.values import Fallback
@@ -25,8 +25,8 @@ class Exported:
     bytes_before: int
     kept: int
     dropped: int
-    precisions: Mapping[str, int]
     levels: tuple[tuple[int, int], ...]
     recall_before: Proportion | None
     recall_after: Proportion | None
     seconds: float
+    precisions: Mapping[str, int] = field(default_factory=dict)
