@@ -244,3 +244,11 @@ def test_a_kill_in_the_middle_leaves_nothing_under_the_name_and_the_next_export_
     assert [path.name for path in tmp_path.iterdir()] == ["out.part"]
     export_dense(session, tmp_path / "out", [LEAF], check=False)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int4"])
+def test_blocks_of_an_integer_bank_are_held_as_the_session_runs_them(opens: OpenSession, tmp_path: Path, dtype: str) -> None:
+    session = opens(make_bank(tmp_path / "bank", dtype=dtype))
+    done = export_dense(session, tmp_path / "out", [LEAF])
+    assert not done.rounded, "the tiny anchor is float32"
+    agree(tmp_path / "out", session)
