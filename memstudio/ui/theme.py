@@ -79,6 +79,8 @@ class Theme(QObject):
     """The theme in force; panels that paint by hand listen to `changed`."""
 
     changed = Signal()
+    resized = Signal()
+    """The text has another size; `changed` came before."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -91,9 +93,16 @@ class Theme(QObject):
 
     def choose(self, choice: ThemeChoice, text_percent: int | None = None) -> None:
         """Follow the system, or keep to one theme. text_percent: of the system's text size; None leaves it."""
+        before = self.text_percent
         self.choice = choice
-        self.text_percent = text_percent or self.text_percent
+        self.text_percent = text_percent or before
         self._apply()
+        if self.text_percent != before:
+            self.resized.emit()
+
+    def sized(self, pixels: int) -> int:
+        """What takes so many pixels at the system's text size, at the size that is chosen."""
+        return round(pixels * self.text_percent / 100)
 
     def _follow(self) -> None:
         if self.choice == "system":

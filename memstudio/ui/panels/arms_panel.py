@@ -13,7 +13,7 @@ from memstudio.ui.models.arms_model import ArmsModel
 from memstudio.ui.panels.arm_bar import ArmBar
 from memstudio.ui.panels.arm_columns import ArmColumns, ShortLabel
 from memstudio.ui.panels.arms_table import ArmsTable
-from memstudio.ui.panels.parts import EmptyState, inset, label, pages, row, set_kind
+from memstudio.ui.panels.parts import Body, EmptyState, Roomy, inset, label, pages, row, set_kind
 from memstudio.ui.snapshots import StudyView
 from memstudio.ui.texts import counted, plain_tip
 from memstudio.ui.theme import Theme
@@ -23,6 +23,8 @@ HINT = "All answers share the seed. The token at which one parts from the first,
 READ = "Causal, in nats. Framed: parts from A; slanted: A's tokens, read on."
 READ_TIP = "Δ log p of A's token against A. Where an arm has parted from A, A's own tokens were read to it all the same (teacher-forced)."
 SEED_TIP = "All answers are drawn with this seed; greedy ones need none"
+MOST_OF_SCREEN, MOST_OF_SMALL = 0.4, 0.22
+"""The share of the screen's height that the panel asks for at most; with large letters it is less, and scrolls."""
 
 
 class ArmsPanel(QWidget):
@@ -49,8 +51,10 @@ class ArmsPanel(QWidget):
         self.table = ArmsTable(theme, self.model)
         self.verdict, self.tried = ShortLabel("dim"), label("", "notice", wrap=True)
         self._said = "", ""
+        self._theme = theme
         self._build_wishes()
         self._build_body()
+        theme.resized.connect(self._size)
         self._connect()
         self._clear()
 
@@ -81,8 +85,7 @@ class ArmsPanel(QWidget):
         self.max_tokens.setValue(48)
         self.max_tokens.setSuffix(" tokens")
         self.max_tokens.setToolTip("The most tokens an answer may have")
-        for box, width in ((self.temperature, 88), (self.seed, 92), (self.max_tokens, 92)):
-            box.setFixedWidth(width)
+        for box in (self.temperature, self.seed, self.max_tokens):
             inset(box)
         self.copy, self.save = QPushButton("Copy"), QPushButton("CSV…")
         for button in (self.copy, self.save):
@@ -90,8 +93,14 @@ class ArmsPanel(QWidget):
         self.copy.setToolTip("Copy the table, for a spreadsheet's paste")
         self.save.setToolTip("Write the table as a CSV file")
 
+    def _size(self) -> None:
+        """By the size of the text."""
+        for box, width in ((self.temperature, 88), (self.seed, 92), (self.max_tokens, 92)):
+            box.setFixedWidth(self._theme.sized(width))
+        self._room.ask_for(MOST_OF_SCREEN if self._theme.text_percent <= 100 else MOST_OF_SMALL)
+
     def _build_body(self) -> None:
-        body = QWidget()
+        body = Body()
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
@@ -104,8 +113,10 @@ class ArmsPanel(QWidget):
         last.setStretch(0, 1)
         column.addLayout(last)
         self.tried.hide()
+        self._room = Roomy(body)
+        self._size()
         hint = "Open a bank, then have its memories and revisions answer one prompt side by side: none, generic, as shipped, this revision."
-        self._stack = pages(self, (8, 3, 8, 6), EmptyState("Nothing to answer yet", hint), body)
+        self._stack = pages(self, (8, 3, 8, 6), EmptyState("Nothing to answer yet", hint), self._room)
 
     def _connect(self) -> None:
         self.text.textEdited.connect(self._wrote)

@@ -30,6 +30,7 @@ class ArmsTable(QTableView):
         super().__init__()
         self.setAccessibleName("A's tokens under every arm")
         self.setModel(model)
+        self._theme = theme
         painter = ArmsDelegate(theme, model, self)
         self.colours = painter.colours
         self.setItemDelegate(painter)
@@ -40,16 +41,15 @@ class ArmsTable(QTableView):
         self.setCornerButtonEnabled(False)
         self.setTabKeyNavigation(False)
         across, down = self.horizontalHeader(), self.verticalHeader()
-        across.setMinimumSectionSize(LEAST_WIDTH)
         across.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # Qt would measure every cell again for each token that comes
         model.columnsInserted.connect(self._widen)
         across.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         down.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        down.setDefaultSectionSize(ROW_HEIGHT)
         down.setStyleSheet("QHeaderView::section { padding: 0 4px; }")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         model.modelReset.connect(self._fit)
-        self._fit()
+        self._size()
+        theme.resized.connect(self._size)
         self.selectionModel().currentColumnChanged.connect(self._reached)
         theme.changed.connect(self.viewport().update)
 
@@ -63,18 +63,30 @@ class ArmsTable(QTableView):
     def _widen(self, _: QModelIndex, first: int, last: int) -> None:
         """Give new tokens the room that they need."""
         header, metrics = self.horizontalHeader(), self.fontMetrics()
+        least, most = self._theme.sized(LEAST_WIDTH), self._theme.sized(MOST_WIDTH)
         for at in range(first, last + 1):
             text = str(self.model().headerData(at, Qt.Orientation.Horizontal))
-            header.resizeSection(at, min(MOST_WIDTH, max(LEAST_WIDTH, metrics.horizontalAdvance(text) + PADDING)))
+            header.resizeSection(at, min(most, max(least, metrics.horizontalAdvance(text) + PADDING)))
         if first == 0:
             self._fit()  # only now is it known how high a header is
+
+    def _size(self) -> None:
+        """Rows and columns by the size of the text."""
+        self.horizontalHeader().setMinimumSectionSize(self._theme.sized(LEAST_WIDTH))
+        self.verticalHeader().setDefaultSectionSize(self._row_height)
+        self._widen(QModelIndex(), 0, self.model().columnCount() - 1)
+        self._fit()
+
+    @property
+    def _row_height(self) -> int:
+        return max(ROW_HEIGHT, self.fontMetrics().height() + 4)
 
     def _fit(self) -> None:
         """As high as its rows need, and no higher."""
         around = self.horizontalHeader().sizeHint().height() + self.horizontalScrollBar().sizeHint().height() + 2 * self.frameWidth()
         rows = max(2, self.model().rowCount())
-        self.setMinimumHeight(around + min(3, rows) * ROW_HEIGHT)
-        self.setMaximumHeight(around + rows * ROW_HEIGHT)
+        self.setMinimumHeight(around + min(3, rows) * self._row_height)
+        self.setMaximumHeight(around + rows * self._row_height)
         self.updateGeometry()
 
     def sizeHint(self) -> QSize:

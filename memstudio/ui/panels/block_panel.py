@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QLayout,
     QScrollArea,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import (
 from memstudio.anchor.values import Neuron, Trace
 from memstudio.bank.values import BASE, BlockState, ClusterId
 from memstudio.history.values import Revision
-from memstudio.ui.panels.parts import EmptyState, label, line, pages, row, set_kind
+from memstudio.ui.panels.parts import EmptyState, FlowLayout, label, line, pages, row, set_kind
 from memstudio.ui.snapshots import BlockNeurons, CardView, StudyView
 from memstudio.ui.texts import counted, of_token, signed, size_text, visible
 
@@ -38,7 +37,7 @@ class BlockPanel(QWidget):
         self._trace: Trace | None = None
         self._hidden = self._muted = False
         self._own: tuple[Neuron, ...] | None = None
-        self._buttons = row(spacing=5)
+        self._buttons = FlowLayout(5)
         self._build_head()
         self._effect = _Section("Effect", "causal", "Measured by leaving the block out and asking again")
         self._neurons = _Section("Neurons", "projected", "Value rows read through the model's own unembedding")
@@ -90,7 +89,6 @@ class BlockPanel(QWidget):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
             button.setDefaultAction(action)
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             self._buttons.addWidget(button)
 
     # What is shown
@@ -240,7 +238,7 @@ class BlockPanel(QWidget):
         if card is None or not card.card.exemplars:
             self._documents.add(label("…" if card is None else "The bank names no documents for it.", "dim", wrap=True))
             return
-        self._documents.add(label(f"{counted(card.card.documents, 'document')}, nearest to the centre first", "dim"))
+        self._documents.add(label(f"{counted(card.card.documents, 'document')}, nearest to the centre first", "dim", wrap=True))
         for exemplar in card.card.exemplars[:SHOWN_EXEMPLARS]:
             text = " ".join(exemplar.text.split())
             self._documents.add(label(exemplar.document, "section", wrap=True))

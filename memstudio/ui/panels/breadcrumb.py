@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from memstudio.bank.values import ClusterId, Route
-from memstudio.ui.panels.parts import FlowLayout, label
+from memstudio.ui.panels.parts import FlowBox, FlowLayout, label
 from memstudio.ui.texts import on_button, plain_tip
 
 LABEL_PIXELS = 130
@@ -26,13 +26,11 @@ class Breadcrumb(QWidget):
         self._chips: dict[ClusterId, QPushButton] = {}
         self._empty = label("The prompt chooses one block a level when it runs.", "dim")
         self._flow = FlowLayout(4)
-        holder = QWidget()
-        holder.setLayout(self._flow)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._empty)
-        column.addWidget(holder)
+        column.addWidget(FlowBox(self._flow))
 
     @property
     def chips(self) -> dict[ClusterId, QPushButton]:

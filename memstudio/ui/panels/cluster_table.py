@@ -1,5 +1,7 @@
 """A table of clusters as several panels show it: rows selected by bits, labels asked for the rows in sight, the room left to the labels."""
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QPersistentModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
@@ -46,13 +48,13 @@ class ClusterTable(QTableView):
         self.customContextMenuRequested.connect(lambda at: self.menu_wanted.emit(self.viewport().mapToGlobal(at)))
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setDefaultSectionSize(max(ROW_HEIGHT, self.fontMetrics().height() + 7))
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setMinimumSectionSize(36)
-        header.setDefaultSectionSize(FIGURE_WIDTH)
-        for section, width in WIDTHS.items():
-            header.resizeSection(section, width)
+        self._theme, self._figure_width = theme, FIGURE_WIDTH
+        self._widths = dict(WIDTHS)
+        self._size()
+        theme.resized.connect(self._size)
         header.setSortIndicator(Column.CLUSTER, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         header.sortIndicatorChanged.connect(self.scrollToTop)
@@ -97,6 +99,19 @@ class ClusterTable(QTableView):
             header.blockSignals(True)
             header.setSortIndicator(column, order)
             header.blockSignals(False)
+
+    def widen(self, widths: Mapping[Column, int], figure_width: int) -> None:
+        """Other widths of columns, in pixels at the system's text size. figure_width: of every column that is not named."""
+        self._widths, self._figure_width = {**self._widths, **widths}, figure_width
+        self._size()
+
+    def _size(self) -> None:
+        """Rows and columns by the size of the text."""
+        self.verticalHeader().setDefaultSectionSize(max(ROW_HEIGHT, self.fontMetrics().height() + 7))
+        header = self.horizontalHeader()
+        header.setDefaultSectionSize(self._theme.sized(self._figure_width))
+        for section, width in self._widths.items():
+            header.resizeSection(section, self._theme.sized(width))
 
     def fit(self) -> None:
         """Give the labels the room that the other columns leave."""

@@ -157,7 +157,6 @@ class FactsPanel(QWidget):
         self.table.customContextMenuRequested.connect(self._show_menu)
         self.table.doubleClicked.connect(lambda index: self._emit(self.picked, index))
         self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         header = self.table.horizontalHeader()
         header.setHighlightSections(False)
@@ -167,7 +166,13 @@ class FactsPanel(QWidget):
         header.setSectionResizeMode(Column.PROMPT, QHeaderView.ResizeMode.Stretch)
         for section, width in WIDTHS.items():
             header.resizeSection(section, width)
+        self._size_table()
+        theme.resized.connect(self._size_table)
         self.table.setColumnHidden(Column.TARGET, True)
+
+    def _size_table(self) -> None:
+        """Rows by the size of the text; the columns keep theirs, for the sake of the prompts."""
+        self.table.verticalHeader().setDefaultSectionSize(max(ROW_HEIGHT, self.fontMetrics().height() + 7))
 
     # What is shown
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QSplitter, QTableV
 from memstudio.history.values import Revision
 from memstudio.ui.models.history_model import Column, HistoryModel
 from memstudio.ui.panels.history_delegate import HistoryDelegate
-from memstudio.ui.panels.parts import EmptyState, FlowLayout, pages
+from memstudio.ui.panels.parts import EmptyState, FlowBox, FlowLayout, pages
 from memstudio.ui.panels.receipt_view import ReceiptView, place_of
 from memstudio.ui.snapshots import StudyView
 from memstudio.ui.theme import Theme
@@ -40,7 +40,7 @@ class HistoryPanel(QWidget):
         column = QVBoxLayout(below)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(5)
-        column.addLayout(self._buttons)
+        column.addWidget(FlowBox(self._buttons))
         column.addWidget(self.receipt, 1)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.addWidget(self.view)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QButtonGroup,
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLayout,
     QLayoutItem,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
@@ -142,6 +143,58 @@ class FlowLayout(QLayout):
             x += hint.width() + self.spacing()
             height = max(height, hint.height())
         return y + height - rect.y()
+
+
+class Body(QWidget):
+    """What a scroll area makes no higher than it must be, where its layout's height goes by its width."""
+
+    def heightForWidth(self, width: int) -> int:
+        layout = self.layout()
+        return super().heightForWidth(width) if layout is None else layout.minimumHeightForWidth(width)
+
+
+class Roomy(QScrollArea):
+    """Gives a body all the height that it asks for, but asks no more for it than a share of the screen: beyond that it scrolls."""
+
+    def __init__(self, widget: Body) -> None:
+        super().__init__()
+        self._share, self._body = 1.0, widget
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidgetResizable(True)
+        self.viewport().setAutoFillBackground(False)
+        self.setWidget(widget)
+        widget.setAutoFillBackground(False)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._body and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
+    def ask_for(self, share: float) -> None:
+        """Ask for so much of the screen's height at most, between 0 and 1."""
+        self._share = share
+        self.updateGeometry()
+
+    def minimumSizeHint(self) -> QSize:
+        least = self._body.minimumSizeHint()
+        height = max(least.height(), self._body.heightForWidth(self.width()))
+        return QSize(least.width(), min(height, round(self.screen().availableGeometry().height() * self._share)))
+
+
+class FlowBox(QWidget):
+    """Holds a FlowLayout where the layout around it asks for no height by width: it keeps as high as its lines."""
+
+    def __init__(self, flow: FlowLayout) -> None:
+        super().__init__()
+        self._flow = flow
+        self.setLayout(flow)
+
+    def event(self, event: QEvent) -> bool:
+        done = super().event(event)
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self.setMinimumHeight(self._flow.heightForWidth(self.width()))
+        return done
 
 
 class Segments(QWidget):

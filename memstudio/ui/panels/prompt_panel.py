@@ -81,6 +81,8 @@ class PromptPanel(QWidget):
         self._sides.setChildrenCollapsible(False)
         self._sides.setHandleWidth(8)
         self._earlier_side.hide()
+        self._size()
+        theme.resized.connect(self._size)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 6)
         column.setSpacing(7)
@@ -92,16 +94,19 @@ class PromptPanel(QWidget):
         column.addWidget(self._verdict)
         column.addWidget(self.foot)
 
+    def _size(self) -> None:
+        """Two lines for the prompt, by the size of the text."""
+        for widget in (self.text, self.run_button):
+            widget.setFixedHeight(2 * self.fontMetrics().lineSpacing() + 20)
+
     def _build_wishes(self) -> None:
         self.text = PromptEdit()
         self.text.setAccessibleName("Prompt")
         self.text.setPlaceholderText("Write a prompt, then press Ctrl+Return")
         self.text.setTabChangesFocus(True)
-        self.text.setFixedHeight(2 * self.fontMetrics().lineSpacing() + 20)
         self.text.textChanged.connect(self.wished)
         self.run_button = QPushButton("Run")
         self.run_button.setProperty("kind", "primary")
-        self.run_button.setFixedHeight(self.text.height())
         self.run_button.setMinimumWidth(84)
         self.key = QLineEdit()
         self.key.setAccessibleName("Key")

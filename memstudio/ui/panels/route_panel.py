@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 
 from PySide6.QtCore import QPoint, Qt, Signal, SignalInstance
-from PySide6.QtGui import QColor, QFont, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHeaderView, QPushButton, QSizePolicy, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from memstudio.bank.values import BASE, THIN_MARGIN, ClusterId, Overlay
 from memstudio.events import Hidden
 from memstudio.session.router import Candidate, Fork, KeyRoute
 from memstudio.ui.models.roles import ExactRole
-from memstudio.ui.panels.parts import EmptyState, label, pages, row, set_kind
+from memstudio.ui.panels.parts import EmptyState, FlowBox, FlowLayout, label, pages, set_kind
 from memstudio.ui.panels.route_delegate import FURTHER, MarginDelegate
 from memstudio.ui.selection import Chosen
 from memstudio.ui.texts import counted, plain_tip
 from memstudio.ui.theme import Theme
 
+WIDTHS = {1: 42, 2: 66, 3: 60}
+CLUSTER_WIDTH = 100
 COLUMNS = (
     ("Cluster", "The clusters that there were to choose from, nearest first; ▸ the chosen one"),
     ("Docs", "Documents that its block was trained on"),
@@ -64,10 +66,14 @@ class RoutePanel(QWidget):
         column.addWidget(self.list, 1)
         column.addWidget(self.ended)
         column.addWidget(self.summary)
-        column.addLayout(row(self.run, self.pin, self.show_it, self.copy, spacing=5))
+        self._buttons = FlowLayout(5)
+        for button in (self.run, self.pin, self.show_it, self.copy):
+            self._buttons.addWidget(button)
+        column.addWidget(FlowBox(self._buttons))
         self._empty = EmptyState("No route yet", "Open a bank and write a prompt: where it goes is shown here as you type.")
         self._stack = pages(self, (6, 4, 6, 6), self._empty, body)
         theme.changed.connect(self._draw)
+        theme.resized.connect(self._size_columns)
 
     def _build_list(self) -> None:
         self.list = QTreeWidget()
@@ -86,8 +92,7 @@ class RoutePanel(QWidget):
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(30)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for section, width in ((1, 42), (2, 66), (3, 60)):
-            header.resizeSection(section, width)
+        self._size_columns()
         self.list.setItemDelegateForColumn(3, MarginDelegate(self._theme, self.list))
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.customContextMenuRequested.connect(lambda at: self.menu_wanted.emit(self.list.viewport().mapToGlobal(at)))
@@ -96,6 +101,19 @@ class RoutePanel(QWidget):
         copy = QShortcut(QKeySequence(QKeySequence.StandardKey.Copy), self.list)
         copy.setContext(Qt.ShortcutContext.WidgetShortcut)
         copy.activated.connect(self._copy)
+
+    def _size_columns(self) -> None:
+        """By the size of the text; where room is short the documents give way, since the figures are what this table is for."""
+        for section, width in WIDTHS.items():
+            self.list.header().resizeSection(section, width if section == 2 else self._theme.sized(width))
+        self._fit()
+
+    def _fit(self) -> None:
+        self.list.setColumnHidden(1, self.list.width() < self._theme.sized(CLUSTER_WIDTH + sum(WIDTHS.values())))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
     def _build_buttons(self) -> None:
         self.run, self.pin, self.show_it, self.copy = (QPushButton(text) for text in ("Run on this", "Pin", "Show", "Copy"))
@@ -106,8 +124,6 @@ class RoutePanel(QWidget):
         self.pin.clicked.connect(self._pin)
         self.show_it.clicked.connect(lambda: self._emit(self.show_wanted, self.current()))
         self.copy.clicked.connect(self._copy)
-        for button in (self.pin, self.show_it, self.copy):
-            button.setMinimumWidth(40)
 
     # What is shown
 

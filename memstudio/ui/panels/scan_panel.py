@@ -16,6 +16,7 @@ from memstudio.ui.texts import counted, plain_tip
 from memstudio.ui.theme import Theme
 
 SHOWN = 100
+WIDTHS = {0: 66, 2: 50, 3: 58, 4: 82}
 COLUMNS = (
     ("Path to", "The last cluster of the path"),
     ("Label", "What its documents are about"),
@@ -85,6 +86,7 @@ class ScanPanel(QWidget):
         whole.addWidget(inner, 1)
         self.rest()
         theme.changed.connect(self._draw)
+        theme.resized.connect(self._size_columns)
 
     def _build_list(self) -> None:
         self.list = QTreeWidget()
@@ -100,12 +102,15 @@ class ScanPanel(QWidget):
         header = self.list.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        for section, width in ((0, 66), (2, 50), (3, 58), (4, 82)):
-            header.resizeSection(section, width)
+        self._size_columns()
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.customContextMenuRequested.connect(lambda at: self.menu_wanted.emit(self.list.viewport().mapToGlobal(at)))
         self.list.itemSelectionChanged.connect(self._selected)
         self.list.itemActivated.connect(lambda item: self.pin_wanted.emit(cluster_of(item)))
+
+    def _size_columns(self) -> None:
+        for section, width in WIDTHS.items():
+            self.list.header().resizeSection(section, self._theme.sized(width))
 
     # What is shown
 

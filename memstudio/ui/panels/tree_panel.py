@@ -27,6 +27,17 @@ LABEL_WIDTH = 132
 class ClusterTree(QTreeView):
     """A tree whose rows are selected by the bits of its RowSelection."""
 
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        theme.resized.connect(self.size_columns)
+
+    def size_columns(self) -> None:
+        """Columns of figures by the size of the text; a bar says as much at one width."""
+        for section, width in WIDTHS.items():
+            self.header().resizeSection(section, width if section == Column.MEASURE else self._theme.sized(width))
+        self.fit()
+
     def selectionCommand(
         self, index: QModelIndex | QPersistentModelIndex, event: QEvent | None = None
     ) -> QItemSelectionModel.SelectionFlag:
@@ -38,9 +49,10 @@ class ClusterTree(QTreeView):
 
     def fit(self) -> None:
         """Give up the bytes, then the documents, for the sake of the labels; the tooltip has them too."""
-        room = self.viewport().width() - LABEL_WIDTH - sum(self.header().sectionSize(s) for s in (Column.MEASURE, Column.STATE))
+        taken = sum(self.header().sectionSize(section) for section in (Column.MEASURE, Column.STATE))
+        room = self.viewport().width() - self._theme.sized(LABEL_WIDTH) - taken
         for section in (Column.DOCUMENTS, Column.SIZE):
-            room -= WIDTHS[section]
+            room -= self._theme.sized(WIDTHS[section])
             self.setColumnHidden(section, room < 0)
 
 
@@ -61,7 +73,7 @@ class TreePanel(QWidget):
         self._delegate = TreeDelegate(theme)
         self._current: ClusterId | None = None
         self._build_search()
-        self._build_view()
+        self._build_view(theme)
         self.shade_box = ShadeBox()
         self.found = SearchResults()
         self.found.taken.connect(self._take)
@@ -95,8 +107,8 @@ class TreePanel(QWidget):
         self.search.textChanged.connect(self._typed)
         self.search.returnPressed.connect(self._take_found)
 
-    def _build_view(self) -> None:
-        self.view = ClusterTree()
+    def _build_view(self, theme: Theme) -> None:
+        self.view = ClusterTree(theme)
         self.view.setObjectName("cluster_tree")
         self.view.setAccessibleName("Clusters of the bank")
         self.view.setModel(self.model)
@@ -116,9 +128,9 @@ class TreePanel(QWidget):
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(36)
         header.setSectionResizeMode(Column.CLUSTER, QHeaderView.ResizeMode.Stretch)
-        for section, width in WIDTHS.items():
+        for section in WIDTHS:
             header.setSectionResizeMode(section, QHeaderView.ResizeMode.Interactive)
-            header.resizeSection(section, width)
+        self.view.size_columns()
 
     # What is shown
 

@@ -60,9 +60,7 @@ class UseTable(QWidget):
         self.view = ClusterTable(theme, self.model)
         self.view.setObjectName("use_table")
         self.view.setAccessibleName("Blocks by their use")
-        self.view.horizontalHeader().setDefaultSectionSize(FIGURE_WIDTH)
-        for section, width in WIDTHS.items():
-            self.view.horizontalHeader().resizeSection(section, width)
+        self.view.widen(WIDTHS, FIGURE_WIDTH)
         for hidden in HIDDEN:
             self.view.setColumnHidden(hidden, True)
         self.lists = Segments(LISTS)
