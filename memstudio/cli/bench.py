@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from memstudio.cli import show
+from memstudio.cli.bench_export import bench_export
 from memstudio.cli.bench_ui import bench_ui
+from memstudio.cli.exporting import budget_of
 from memstudio.cli.machine import machine
 from memstudio.cli.options import DeviceOption, JsonOption, loaded, reading
 from memstudio.errors import UserError
@@ -27,9 +29,10 @@ _STAGES = ("one", "batch", "sequence")
 
 def bench(
     what: Annotated[
-        Literal["edits", "erase", "build", "ui"],
+        Literal["edits", "erase", "build", "ui", "export"],
         typer.Argument(
-            help="edits: changing facts, beside fine-tuning and LoRA; erase: taking them down; build: a bank of documents; ui: the window."
+            help="edits: changing facts, beside fine-tuning and LoRA; erase: taking them down; build: a bank of documents; ui: the window; "
+            "export: writing a bank, beside cp."
         ),
     ] = "edits",
     bank: Annotated[str, typer.Argument(metavar="[BANK]", help="A bank folder, or the word demo.")] = "demo",
@@ -45,12 +48,19 @@ def bench(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Append each stage as a JSON line.", show_default=False)] = None,
     device: DeviceOption = "auto",
     ui: Annotated[bool, typer.Option("--ui", help="The same as ui: how fast the window is, on the demo and on 69,904 clusters.")] = False,
+    size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Of export: of the bank's block rows.")] = "2GB",
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Of export: on which disk.", show_default="the system's own")
+    ] = None,
     on_display: Annotated[bool, typer.Option("--on-display", help="Of ui: on the screen, not beside it.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Measure on this machine; the figures in the documents name the command that printed them."""
     if ui or what == "ui":
         bench_ui(out, on_display=on_display, json=json)
+        return
+    if what == "export":
+        bench_export(_bytes(size), folder, out, json=json)
         return
     if what == "build":
         _building(bank, facts or 160, seed, out, json)
@@ -69,6 +79,13 @@ def bench(
             _table(title, shares, found, json)
     if json:
         show.print_json(results)
+
+
+def _bytes(text: str) -> int:
+    size = budget_of(text, "--size")[0]
+    if size is None or size < 10**6:
+        raise UserError(f"--size {text!r:.40}: write bytes such as 500MB or 2GB, 1MB at least")
+    return size
 
 
 def _building(bank: str, documents: int, seed: int, out: Path | None, json: bool) -> None:

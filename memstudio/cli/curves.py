@@ -110,7 +110,7 @@ def _listed(option: str, text: str | None, words: "Sequence[Word]") -> "tuple[Wo
 
 
 def _share(word: str) -> float:
-    share = budget_of(word)[1]
+    share = budget_of(word, "--budgets")[1]
     if share is None:
         raise UserError(f"--budgets {word!r:.40}: write shares such as 10%,25%,50%")
     return share

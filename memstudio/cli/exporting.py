@@ -160,7 +160,7 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
     return export_planned(session, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=asked.check, job=job)
 
 
-def budget_of(text: str | None) -> tuple[int | None, float | None]:
+def budget_of(text: str | None, option: str = "--budget") -> tuple[int | None, float | None]:
     """Bytes, or a share of the bank (0 … 1); neither where nothing is given.
 
     Raises:
@@ -176,7 +176,7 @@ def budget_of(text: str | None) -> tuple[int | None, float | None]:
     except ValueError:
         value = -1.0
     if not 0 < value < 1e18 or unit not in (*_UNITS, "%"):
-        raise UserError(f"--budget {text!r:.40}: write a share such as 25%, or bytes such as 1500000 or 1.5MB")
+        raise UserError(f"{option} {text!r:.40}: write a share such as 25%, or bytes such as 1500000 or 1.5MB")
     return (None, value / 100) if unit == "%" else (int(value * _UNITS[unit]), None)
 
 

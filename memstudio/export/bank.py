@@ -6,6 +6,7 @@ It is written beside its final name, synced, read back, and renamed when it is s
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,12 @@ class Wanted:
 
 
 class Draft:
-    """A bank that is whole on disk and read back, but does not have its final name yet."""
+    """A bank that is whole on disk and read back, but does not have its final name yet. write_s, read_back_s: how long that took."""
 
-    def __init__(self, folder: Path, out: Path, manifest: Manifest, wanted: Wanted) -> None:
+    def __init__(self, folder: Path, out: Path, manifest: Manifest, wanted: Wanted, write_s: float, read_back_s: float) -> None:
         self.folder = folder
         self.out = out
+        self.write_s, self.read_back_s = write_s, read_back_s
         self._manifest, self._wanted = manifest, wanted
         self.settled = False
 
@@ -97,10 +99,12 @@ def drafted(bank: Bank, out: Path, wanted: Wanted, job: Job) -> Iterator[Draft]:
     """
     _check(bank, out, wanted)
     with beside(out) as part:
+        start = time.perf_counter()
         with said(out):
             manifest = _write(bank, part, out.name, wanted, job)
+        written = time.perf_counter()
         open_bank(part).verify(job.progress)
-        yield Draft(part, out, manifest, wanted)
+        yield Draft(part, out, manifest, wanted, written - start, time.perf_counter() - written)
 
 
 def _check(bank: Bank, out: Path, wanted: Wanted) -> None:
