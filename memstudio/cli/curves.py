@@ -142,6 +142,8 @@ def _point(point: "CurvePoint") -> dict[str, object]:
 
 
 def _payload(found: "Curve") -> dict[str, object]:
+    from memstudio.export.curve import duels
+
     names = ("bank_name", "bank_digest", "revision", "seed", "ranked_on", "scored_on", "bank_bytes", "runs", "apart")
     times = ("seconds", "rank_seconds", "apart_seconds")
     return {
@@ -149,6 +151,7 @@ def _payload(found: "Curve") -> dict[str, object]:
         "whole": _point(found.whole),
         "points": [_point(point) for point in found.points],
         "frontier": [_point(point) for point in found.frontier()],
+        "duels": [{"share": one.share, "of": str(one.series), "to": str(other.series), **pair.json()} for one, other, pair in duels(found)],
     }
 
 
@@ -162,6 +165,7 @@ def _say(found: "Curve") -> None:
                 (show.percent(point.share), show.size(point.bytes), point.blocks, _interval(recall.share, recall.low, recall.high), likely)
             )
         show.table(str(series), ("budget", "kept", "blocks", "recall, 95%", "log p"), rows, right=range(5))
+    _say_duels(found)
     whole = found.whole.recall
     show.say(
         f"ranked on {found.ranked_on:,} facts, scored on {found.scored_on:,} others; "
@@ -172,6 +176,15 @@ def _say(found: "Curve") -> None:
         f"{found.runs:,} prompts run where every bank by itself takes {found.apart:,}; "
         f"{found.seconds:.1f} s{apart}; ranking {found.rank_seconds:.1f} s"
     )
+
+
+def _say_duels(found: "Curve") -> None:
+    from memstudio.export.curve import duels
+
+    rows = [(str(b.series), show.percent(a.share), pair.gained, pair.lost, pair.p) for a, b, pair in duels(found)]
+    if rows:
+        title = f"from {found.series[0]}, prompt by prompt (p: exact McNemar test)"
+        show.table(title, ("to", "budget", "gained", "lost", "p"), rows, right=(1, 2, 3, 4))
 
 
 def _interval(share: float | None, low: float | None, high: float | None) -> str:

@@ -106,8 +106,21 @@ class Curve:
 
 
 def against(one: CurvePoint, other: CurvePoint) -> Paired:
-    """Two points of one curve, prompt by prompt."""
+    """Two points of one curve, prompt by prompt: from the one to the other."""
     return paired(zip(one.right.tolist(), other.right.tolist(), strict=True))
+
+
+def duels(curve: Curve) -> list[tuple[CurvePoint, CurvePoint, Paired]]:
+    """The points of the first series beside those of every other one, at the same budget."""
+    if not curve.points:
+        return []
+    first = curve.points[0].series
+    known = {point.share: point for point in curve.of(first)}
+    return [
+        (known[point.share], point, against(known[point.share], point))
+        for point in curve.points
+        if point.series != first and point.share in known
+    ]
 
 
 def curve_csv(curve: Curve) -> str:

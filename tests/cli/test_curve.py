@@ -23,11 +23,14 @@ def test_the_curve_is_printed_and_saved(shell: Shell, tiny_bank: Path, tmp_path:
     assert set(found["points"][0]["recall"]) == {"k", "n", "share", "low", "high"}
     assert found["runs"] < found["apart"] == 12 * found["scored_on"]
     assert found["apart_seconds"] is None
+    assert len(found["duels"]) == 10
+    assert set(found["duels"][0]) == {"share", "of", "to", "gained", "lost", "kept_right", "kept_wrong", "p"}
     with files[0].open() as stream:
         rows = list(csv.DictReader(stream))
     assert [int(row["bytes"]) for row in rows[:12]] == [point["bytes"] for point in found["points"]]
     assert files[1].read_text().startswith("<svg ")
-    people = shell("curve", tiny_bank, "--rank-by", "norm", "--budgets", "30%")
+    people = shell("curve", tiny_bank, "--rank-by", "norm", "--precision", "bank,int8", "--budgets", "30%")
+    assert "from norm, else zero, prompt by prompt" in people.out
     assert "ranked on" in people.out
     assert "norm, else zero" in people.out
 

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
-from memstudio.export.curve import COLUMNS, Curve, CurvePoint, Series, against, curve_csv
+from memstudio.export.curve import COLUMNS, Curve, CurvePoint, Series, against, curve_csv, duels
 from memstudio.export.curve_picture import curve_svg
 
 EFFECT, NORM = Series("effect", "bank", "zero"), Series("norm", "int4", "generic")
@@ -35,6 +35,8 @@ def test_figures_carry_their_intervals_and_two_points_are_compared_prompt_by_pro
     assert (one.recall.k, one.recall.n) == (8, 10)
     assert (one.logprob.mean, one.logprob.low, one.logprob.high) == (-2.0, -2.0, -2.0)
     assert (against(one, other).lost, against(one, other).gained) == (3, 0)
+    [(first, second, pair)] = duels(curve(one, point(EFFECT, 20, 9), other, point(NORM, 30, 9)))
+    assert (first, second, pair.lost) == (one, other, 3), "only where both have the budget"
 
 
 def test_the_csv_has_a_line_a_point_with_figures_in_full() -> None:
