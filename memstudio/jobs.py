@@ -1,4 +1,4 @@
-"""Long work with progress and cancel: one worker thread that owns model, bank and database.
+"""Long work with progress and cancel: a thread with a queue. That of a session owns model, blocks and database.
 
 Urgent calls (edits) are taken between two tokens of a running job: the job calls `Job.breathe()`, and whatever was
 submitted with `urgent=True` runs there, on the same thread.
