@@ -54,10 +54,11 @@ def by_use(tree: Tree, routes: Sequence[tuple[ClusterId, ...]]) -> Ranking:
 def inherited(name: RankBy, tree: Tree, scores: Sequence[Floats]) -> Ranking:
     """A ranking from figures of the blocks that were measured.
 
-    A block that was not (NaN) takes its parent's score by its share of the parent's documents, and never 0: on level 1 the sum of the
+    A block that was not (NaN, or no finite number) takes its parent's score by its share of the parent's documents, and never 0: on level 1 the sum of the
     level by its share of that. A parent's score of 0 or below leaves it a trace, in the order of documents.
     """
     found: list[Floats] = []
+    scores = [np.where(np.isfinite(each), each, np.nan) for each in scores]
     largest = max((float(np.nanmax(np.abs(each))) for each in scores if np.isfinite(each).any()), default=1.0) or 1.0
     above, whole = np.array([float(np.nansum(scores[0]))]), np.array([float(tree.documents[0].sum())])
     for level, each in enumerate(scores, 1):

@@ -165,6 +165,17 @@ def test_a_block_that_was_not_reached_inherits_and_never_gets_nothing() -> None:
     assert all((each > 0).all() for each in none.scores)
 
 
+def test_a_figure_that_is_not_finite_counts_as_not_measured(bank: Bank) -> None:
+    tree = bank.tree
+    measured = [np.full(tree.count(level), 2.0) for level in range(1, tree.depth + 1)]
+    spoilt = [each.copy() for each in measured]
+    spoilt[0][1], measured[0][1] = np.inf, np.nan
+    found, same = inherited("norm", tree, spoilt), inherited("norm", tree, measured)
+    assert all(np.isfinite(each).all() for each in found.scores)
+    assert all(np.array_equal(a, b) for a, b in zip(found.scores, same.scores, strict=True))
+    assert found.reached == same.reached
+
+
 def test_use_counts_routes_and_chance_is_the_same_for_a_seed() -> None:
     tree = make_tree([(2, 4), (6, 4)])
     found = by_use(tree, [(ClusterId(1, 0), ClusterId(2, 1)), (ClusterId(1, 0),)])
