@@ -98,6 +98,8 @@ class Bridge(QObject):
         self._ask = 0
         self._numbers = count(1)
         self._jobs: dict[int, Job] = {}
+        self._unseen: dict[int, Job] = {}
+        """Long work by its number: what the status bar shows, and what it does not."""
         self._attendants: list[Callable[[Session], None]] = []
         self._answering: Job | None = None
         self._background: Job | None = None
@@ -254,7 +256,7 @@ class Bridge(QObject):
             return
         self._closed = True
         self.stop()
-        for job in tuple(self._jobs.values()):
+        for job in (*self._jobs.values(), *self._unseen.values()):
             job.cancel()
 
         self._worker.submit("Closing", lambda _: self._let_go())
@@ -370,6 +372,7 @@ class Bridge(QObject):
 
         def settle(future: Future[Any]) -> None:
             self._jobs.pop(number, None)
+            self._unseen.pop(number, None)
             if told is not None:
                 told.end(job)
             for message in (outcome(title, future, refused or Failed), last, None if background else Settled()):
@@ -380,7 +383,7 @@ class Bridge(QObject):
         if urgent:
             self._nudge.set()
         if not urgent:  # those end soon, and what a person did last is still done
-            self._jobs[number] = job
+            (self._jobs if shown else self._unseen)[number] = job
         job.future.add_done_callback(settle)
         return job
 

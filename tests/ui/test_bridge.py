@@ -33,6 +33,14 @@ def test_long_work_that_no_bar_shows_ends_with_the_window(opened: MainWindow) ->
     assert isinstance(job.future.exception(timeout=0), Cancelled)
 
 
+def test_an_answer_does_not_wait_for_itself(opened: MainWindow, settle: Act) -> None:
+    said: list[str] = []
+    opened.panels.status.said.connect(lambda line, _: said.append(line))
+    settle(opened.run_prompt)
+    assert said
+    assert not [line for line in said if line.startswith("Waits")]
+
+
 def test_what_was_done_last_is_still_done_when_the_window_goes(opened: MainWindow) -> None:
     done: list[str] = []
     opened.studio.bridge.urgent("Edit", lambda _, __: done.append("edit"))
