@@ -54,8 +54,8 @@ def by_use(tree: Tree, routes: Sequence[tuple[ClusterId, ...]]) -> Ranking:
 def inherited(name: RankBy, tree: Tree, scores: Sequence[Floats]) -> Ranking:
     """A ranking from figures of the blocks that were measured.
 
-    A block that was not (NaN, or no finite number) takes its parent's score by its share of the parent's documents, and never 0: on level 1 the sum of the
-    level by its share of that. A parent's score of 0 or below leaves it a trace, in the order of documents.
+    A block that was not (NaN, or no finite number) takes its parent's score by its share of the parent's documents, and never 0: on
+    level 1 the sum of the level by its share of that. A parent's score of 0 or below leaves it a trace, in the order of documents.
     """
     found: list[Floats] = []
     scores = [np.where(np.isfinite(each), each, np.nan) for each in scores]
