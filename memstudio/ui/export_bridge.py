@@ -6,7 +6,8 @@ from PySide6.QtCore import QObject, Signal
 
 from memstudio.jobs import Job
 from memstudio.ui import export_errands
-from memstudio.ui.bridge import Bridge, Errand
+from memstudio.ui.bridge import Bridge
+from memstudio.ui.crossing import Errand
 from memstudio.ui.export_views import ExportDone, ExportRefused, ExportRested, ExportWish, OrderFound, OrderWish
 from memstudio.ui.snapshots import Message
 

@@ -12,7 +12,8 @@ from memstudio.bank.values import Memory
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
 from memstudio.ui import errands, fact_errands
-from memstudio.ui.bridge import Bridge, Errand
+from memstudio.ui.bridge import Bridge
+from memstudio.ui.crossing import Errand
 from memstudio.ui.fact_views import (
     Applied,
     BatchView,

@@ -6,7 +6,8 @@ from PySide6.QtCore import QObject, Signal
 
 from memstudio.jobs import Job
 from memstudio.ui import errands, learn_errands
-from memstudio.ui.bridge import Bridge, Errand
+from memstudio.ui.bridge import Bridge
+from memstudio.ui.crossing import Errand
 from memstudio.ui.learn_views import Kept, LearnRefused, LearnRested, LearnWish, Reach, TaughtView, TeachWish, Tried
 from memstudio.ui.snapshots import Message, Studied
 
