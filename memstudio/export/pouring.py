@@ -13,7 +13,7 @@ from memstudio.bank.files import inside
 from memstudio.bank.manifest import FileRef
 from memstudio.errors import UserError
 
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 1 << 20
 Piece = bytes | bytearray | memoryview
 Told = Callable[[int], None]
 """Hears how many bytes were written."""
