@@ -26,7 +26,7 @@ class StartStudio(QObject):
         page.trial_wanted.connect(self.try_out)
         studio.opened.connect(self._opened)
         studio.bridge.idle.connect(self._idle)
-        studio.bridge.failed.connect(self._end)
+        studio.bridge.failed.connect(self._failed)
         studio.crashed.connect(self._end)
 
     def try_out(self, trial: str) -> None:
@@ -51,6 +51,10 @@ class StartStudio(QObject):
                 self._studio.run_prompt()
             elif trial == "where":
                 self.scan_wanted.emit()
+
+    def _failed(self, line: str) -> None:
+        self._end()
+        self._page.show_problem(line)
 
     def _end(self) -> None:
         self._trial = ""

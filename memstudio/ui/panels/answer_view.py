@@ -46,7 +46,7 @@ class AnswerView(QTextEdit):
         self._difference: int | None = None
         self.setReadOnly(True)
         self.setAcceptRichText(False)
-        self.setMinimumHeight(64)
+        self.setMinimumHeight(40)
         self.setMinimumWidth(150)
         self.setFrameShape(QTextEdit.Shape.NoFrame)
         self.viewport().setAutoFillBackground(False)

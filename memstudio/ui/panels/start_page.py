@@ -72,6 +72,10 @@ class StartPage(QWidget):
         for button in self.trials.values():
             button.setEnabled(not line)
 
+    def show_problem(self, line: str) -> None:
+        """Why nothing was opened, in full; the status bar may have no room for it."""
+        self._busy.setText(line)
+
     def _trials(self) -> QVBoxLayout:
         column = QVBoxLayout()
         column.setSpacing(4)

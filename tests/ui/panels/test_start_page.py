@@ -106,5 +106,6 @@ def test_a_demo_that_cannot_be_opened_leaves_the_page_usable(
     settle(lambda: qtbot.mouseClick(window.start.trials["tour"], Qt.MouseButton.LeftButton))
     assert "demo" in window.panels.status.line.text()
     assert window.start.isVisible()
+    assert window.start._busy.text() == window.panels.status.line.text()
     assert all(button.isEnabled() for button in window.start.trials.values())
     assert window.starts._tour is None
