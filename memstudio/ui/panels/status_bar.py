@@ -34,6 +34,7 @@ class StatusBar(QStatusBar):
         self.job_text = QPushButton()
         self.job_text.setProperty("kind", "link")
         self.job_text.setToolTip("Show all jobs")
+        self.job_text.setAccessibleName("Jobs")
         self.job_text.clicked.connect(self.jobs_wanted)
         self._progress = QProgressBar()
         self._progress.setFixedWidth(120)
