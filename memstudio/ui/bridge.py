@@ -87,9 +87,12 @@ class Bridge(Crossing):
     # Errands, called on the interface thread
 
     def open(self, wish: Wish) -> None:
-        """Open a bank or study; `opened` follows, or `ModelFound`. An open session goes when the new one is there."""
+        """Open a bank or study; `opened` follows, or `ModelFound`. An open session goes when the new one is there.
 
-        def work(_: Job) -> Message:
+        A cancel is heeded as long as the open session stands; after that `opened` follows all the same, for it is what stands now.
+        """
+
+        def work(job: Job) -> Message | None:
             if is_model_folder(wish.path):
                 return ModelFound(Path(wish.path).absolute(), wish.device, wish.encoder)
             try:
@@ -98,6 +101,9 @@ class Bridge(Crossing):
                 session = errands.open_bank(wish)
             except BankMoved as moved:
                 return BankSought(wish, str(moved))
+            if job.cancelled and self._session is not None:
+                session.close()
+                return None
             self._let_go()
             self._session = session
             session.listen(self._hear, deeds=True)
@@ -106,7 +112,8 @@ class Bridge(Crossing):
             facts = session.facts()
             self._expected = errands.expected_answers(facts)
             self.post(errands.opening_deed(session, wish))
-            return errands.opened(session, facts)
+            self.post(errands.opened(session, facts))
+            return None
 
         self._submit(f"Opening {Path(wish.path).name}", work, shown=True)
 

@@ -1,6 +1,7 @@
 """A bank runs without a study, and with torch, transformers and safetensors alone."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -113,7 +114,12 @@ def test_an_exported_bank_runs_where_nothing_else_can_be_imported(tmp_path: Path
         export_bank(session, tmp_path / "smaller", fraction=0.5, rank_by="documents", check=False)
     with open_session(tmp_path / "smaller", device="cpu", encoder=encoder) as smaller:
         done = subprocess.run(
-            [sys.executable, "-c", ALONE, tmp_path / "smaller", encoder], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-c", ALONE, tmp_path / "smaller", encoder],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},  # sums are split by threads
         )
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout.splitlines()[-1])

@@ -3,19 +3,25 @@
 import gc
 import threading
 import weakref
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from pytestqt.qtbot import QtBot
 
 from memstudio.jobs import Cancelled, Job
+from memstudio.ui import errands
 from memstudio.ui.aside import Aside
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.job_told import JobTold, Paced
 from memstudio.ui.main_window import MainWindow
-from memstudio.ui.snapshots import JobView, Noted
+from memstudio.ui.snapshots import JobView, Noted, Opened, Wish
+from tests.tiny import make_bank
 from tests.ui.conftest import PATIENCE_MS, Act
 
 if TYPE_CHECKING:
+    from memstudio.facts.values import Fact
     from memstudio.session import Session
 
 
@@ -31,6 +37,32 @@ def test_long_work_that_no_bar_shows_ends_with_the_window(opened: MainWindow) ->
     assert begun.wait(PATIENCE_MS / 1000)
     opened.close()
     assert isinstance(job.future.exception(timeout=0), Cancelled)
+
+
+def test_an_opening_that_is_cancelled_leaves_the_window_on_the_bank_that_is_open(
+    opened: MainWindow, settle: Act, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge, other = opened.studio.bridge, make_bank(tmp_path / "other", seed=1)
+    told: list[Path] = []
+
+    def cancel_first(wish: Wish) -> "Session":
+        for number in tuple(bridge._jobs):
+            bridge.cancel(number)
+        return real(wish)
+
+    def cancel_late(session: "Session", facts: "Sequence[Fact]") -> Opened:
+        for number in tuple(bridge._jobs):
+            bridge.cancel(number)
+        return whole(session, facts)
+
+    real, whole = errands.open_bank, errands.opened
+    for name, cancel, now in (("open_bank", cancel_first, "tiny"), ("opened", cancel_late, "other")):
+        with monkeypatch.context() as patch:
+            patch.setattr(errands, name, cancel)
+            settle(lambda: opened.open_wish(Wish(str(other), temporary=True, device="cpu")))
+        settle(lambda: bridge.urgent("Noting", lambda session, _: told.append(session.bank.folder)))
+        assert opened.studio.bank is not None
+        assert told[-1].name == opened.studio.bank.bank.folder.name == now
 
 
 def test_an_answer_does_not_wait_for_itself(opened: MainWindow, settle: Act) -> None:

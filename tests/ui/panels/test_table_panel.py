@@ -24,7 +24,7 @@ CTRL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.Shi
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 SIZES = (16, 256, 4096, 65536)
 ALL = sum(SIZES)
-SLOW = 0.1  # seconds; what is timed takes some milliseconds
+SLOW = 0.5  # seconds of this thread's own work, whatever else the machine does; what was mended took 1 to 3, and takes milliseconds now
 
 
 def large_bank() -> BankView:
@@ -74,12 +74,12 @@ def say(panel: TablePanel, qtbot: QtBot, text: str) -> None:
 
 
 def quickest(act: object, times: int = 3) -> float:
-    """Seconds of the quickest of some calls: a busy machine is no failure."""
+    """Seconds of work of the quickest of some calls: a busy machine is no failure."""
     took = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = time.thread_time()
         act()  # type: ignore[operator]
-        took.append(time.perf_counter() - start)
+        took.append(time.thread_time() - start)
     return min(took)
 
 
@@ -103,7 +103,7 @@ def test_sorting_and_filtering_a_large_bank_take_no_time(panel: TablePanel, qtbo
     for column in range(panel.model.columnCount()):
         assert quickest(lambda column=column: panel.view.sortByColumn(column, orders[column % 2])) < SLOW
     assert quickest(lambda: panel.filter.level.setCurrentIndex((panel.filter.level.currentIndex() + 1) % 5)) < SLOW
-    assert quickest(lambda: panel.show_overlay({ClusterId(4, at): PRUNED for at in range(0, 65536, 2)}), 1) < 10 * SLOW
+    assert quickest(lambda: panel.show_overlay({ClusterId(4, at): PRUNED for at in range(0, 65536, 2)}), 1) < 4 * SLOW
 
 
 def test_it_passes_qts_own_model_tester_with_the_view_on_it(panel: TablePanel, chosen: list[Chosen]) -> None:
@@ -246,7 +246,7 @@ def test_it_is_painted_with_and_without_a_bank_wide_and_narrow(panel: TablePanel
 
 
 def test_painting_does_not_ask_about_every_selected_row(panel: TablePanel) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     panel.show_chosen(Chosen(tuple(np.ones(size, bool) for size in SIZES)))
     panel.grab()
-    assert time.perf_counter() - start < 4 * SLOW
+    assert time.thread_time() - start < 4 * SLOW
