@@ -172,6 +172,8 @@ class Clusters:
         except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
             if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":  # nothing is written here: it is another database's
                 raise
+            if not self.path.exists():
+                raise UserError(f"{self.path}: the file went while the bank was open: open the bank again") from None
             raise UserError(f"{self.path}: damaged or no SQLite file ({' '.join(str(error).split())[:120]})") from None
         finally:
             if db is not None:
