@@ -78,10 +78,11 @@ def test_twelve_banks_in_one_window_leave_nothing_behind(window: MainWindow, set
     for number in range(12):
         bank = banks[number % 2]
         settle(lambda path=bank, study=tmp_path / f"study-{number}": window.open_wish(Wish(str(path), study=study, device="cpu")))
-        if number % 6 == 5:
+        if number % 6 == 1:
             settle(window.run_prompt)
             settle(lambda: window.prune(ClusterId(2, 1)))
         after.append(held(window, qapp))
-    early, late = after[5], after[11]  # the same bank, a run and an edit behind both
-    for what in early:  # six banks lie between: it grows by less than one a bank
-        assert late[what] < early[what] + 6, (what, [each[what] for each in after])
+    early, late = after[2:6], after[8:12]  # what comes and goes with a route that is still being drawn is in none of the least counts
+    for what, room in (("threads", 6), ("windows", 6), ("files", 6), ("objects", 60)):  # six banks lie between
+        least = [min(each[what] for each in part) for part in (early, late)]
+        assert least[1] < least[0] + room, (what, [each[what] for each in after])
