@@ -12,6 +12,7 @@ import pytest
 from PySide6.QtCore import QAbstractItemModel, QEvent, QObject, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 import memstudio.ui
 from memstudio.bank.values import ClusterId
@@ -19,6 +20,7 @@ from memstudio.ui.main_window import MainWindow
 from memstudio.ui.models.tree_model import TreeModel
 from memstudio.ui.snapshots import Wish
 from tests.tiny import make_bank
+from tests.ui.conftest import PATIENCE_MS
 
 Act = Callable[[Callable[[], object]], None]
 
@@ -71,18 +73,25 @@ def held(window: MainWindow, qapp: QApplication) -> dict[str, int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted where the system lists them")
-def test_twelve_banks_in_one_window_leave_nothing_behind(window: MainWindow, settle: Act, qapp: QApplication, tmp_path: Path) -> None:
+def test_twelve_banks_in_one_window_leave_nothing_behind(
+    window: MainWindow, settle: Act, qapp: QApplication, qtbot: QtBot, tmp_path: Path
+) -> None:
     banks = [make_bank(tmp_path / f"bank-{number}", seed=number, levels=((3, 4), (9, 4))) for number in range(2)]
     window.panels.prompt.max_tokens.setValue(2)
     after: list[dict[str, int]] = []
+    routed: list[int] = []
+    window.routes.shown.connect(routed.append)
     for number in range(12):
         bank = banks[number % 2]
         settle(lambda path=bank, study=tmp_path / f"study-{number}": window.open_wish(Wish(str(path), study=study, device="cpu")))
         if number % 6 == 1:
             settle(window.run_prompt)
             settle(lambda: window.prune(ClusterId(2, 1)))
+        qtbot.waitUntil(lambda: routed[-1:] == [window.routes.newest], timeout=PATIENCE_MS)  # routes come from a thread of their own
+        qtbot.waitUntil(lambda: all(card.job.ended for card in window.jobs.cards.values()), timeout=PATIENCE_MS)
+        window.jobs.clear()  # what took long is listed, which is no leak, and on a busy machine more of it does
         after.append(held(window, qapp))
-    early, late = after[2:6], after[8:12]  # what comes and goes with a route that is still being drawn is in none of the least counts
-    for what, room in (("threads", 6), ("windows", 6), ("files", 6), ("objects", 60)):  # six banks lie between
+    early, late = after[2:6], after[8:12]
+    for what, room in (("threads", 6), ("windows", 6), ("files", 6), ("objects", 24)):  # a group of 18 objects comes and goes
         least = [min(each[what] for each in part) for part in (early, late)]
         assert least[1] < least[0] + room, (what, [each[what] for each in after])
