@@ -31,7 +31,7 @@ DIM = 384
 _FEWEST = 3
 """Documents a leaf, at least."""
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdklmnrst" for vowel in "aeiou")
-_INNER, _HEAD, _CONTEXT = 256, 64, 2048
+_CONTEXT = 2048
 _SPECIAL = ("<unk>", "<s>", "</s>")
 
 
@@ -54,6 +54,28 @@ class Shape:
         """Of the blocks of all clusters, the generic ones aside, over the anchor that is made."""
         each = Layout(self.hidden, (1,) * self.layers).n
         return sum(each * width * count for width, count in zip(self.widths, self.clusters, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorShape:
+    """A Llama's: layers, hidden size, inner width of its MLPs, attention heads (queries, keys and values), their size, and rows of the
+    embedding, which is tied; None: as many as the tokenizer has words."""
+
+    layers: int
+    hidden: int
+    inner: int = 256
+    heads: int = 1
+    kv_heads: int = 1
+    head: int = 64
+    vocabulary: int | None = None
+
+
+ANCHORS = {
+    "160m": AnchorShape(35, 512, 2048, 12, 12, 32, 50_304),
+    "1.4b": AnchorShape(24, 2048, 5632, 16, 16, 128, 50_304),
+    "qwen-0.5b": AnchorShape(24, 896, 4864, 14, 2, 64, 151_936),
+}
+"""The paper's anchors (arXiv 2510.02375; their vocabulary is our choice) and one of the size of Qwen 2.5 0.5B, without its biases."""
 
 
 def _of_1_4b(*widths: int) -> Shape:
@@ -102,13 +124,21 @@ def synthetic_bank(
     if anchor is not None:
         return _write(out, shape, anchor, seed, fill, dtype, work)
     with TemporaryDirectory() as folder:
-        return _write(out, shape, random_anchor(Path(folder) / "anchor", layers=layers, hidden=hidden, seed=seed), seed, fill, dtype, work)
+        return _write(
+            out,
+            shape,
+            random_anchor(Path(folder) / "anchor", AnchorShape(layers, hidden, head=min(64, hidden)), seed),
+            seed,
+            fill,
+            dtype,
+            work,
+        )
 
 
 def _write(out: Path, shape: Shape, anchor: Path, seed: int, fill: Fill, dtype: Floating, work: Job) -> Path:
     from memstudio.anchor.load import load_anchor
 
-    model = load_anchor(anchor, device="cpu", dtype="float32")
+    model = load_anchor(anchor, device="cpu", dtype="bfloat16")
     rng = np.random.default_rng(seed)
     work.progress(0, 3)
     centroids = _centroids(shape, rng)
@@ -214,20 +244,20 @@ def _texts(shape: Shape, documents: Sequence[NDArray[np.int64]], rng: np.random.
     return ClusterTexts(cards, texts)
 
 
-def random_anchor(folder: Path, *, layers: int, hidden: int, seed: int = 0) -> Path:
+def random_anchor(folder: Path, shape: AnchorShape, seed: int = 0) -> Path:
     """A Hugging Face folder of a Llama of random bfloat16 numbers that reads and writes any text, byte by byte."""
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = _write_tokenizer(folder)
-    head = min(_HEAD, hidden)
+    words = _write_tokenizer(folder)
+    vocabulary = words if shape.vocabulary is None else shape.vocabulary
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "hidden_size": hidden,
-        "intermediate_size": _INNER,
-        "num_hidden_layers": layers,
-        "num_attention_heads": 1,
-        "num_key_value_heads": 1,
-        "head_dim": head,
+        "hidden_size": shape.hidden,
+        "intermediate_size": shape.inner,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head,
         "hidden_act": "silu",
         "max_position_embeddings": _CONTEXT,
         "rms_norm_eps": 1e-5,
@@ -242,7 +272,7 @@ def random_anchor(folder: Path, *, layers: int, hidden: int, seed: int = 0) -> P
     }
     _write_json(folder / "config.json", config)
     _write_json(folder / "generation_config.json", {"eos_token_id": 2, "pad_token_id": 0})
-    _write_weights(folder, vocabulary, layers, hidden, head, seed)
+    _write_weights(folder, vocabulary, shape, seed)
     return folder
 
 
@@ -262,12 +292,13 @@ def _write_tokenizer(folder: Path) -> int:
     return len(words)
 
 
-def _write_weights(folder: Path, vocabulary: int, layers: int, hidden: int, head: int, seed: int) -> None:
+def _write_weights(folder: Path, vocabulary: int, shape: AnchorShape, seed: int) -> None:
     """Under the names that transformers gives a Llama; each matrix keeps the size of what passes through it."""
     import torch
     from safetensors.torch import save_file
 
     generator = torch.Generator().manual_seed(seed)
+    hidden, queries, keys = shape.hidden, shape.heads * shape.head, shape.kv_heads * shape.head
 
     def matrix(out: int, into: int) -> "Tensor":
         drawn = torch.randn(out, into, generator=generator)
@@ -275,12 +306,13 @@ def _write_weights(folder: Path, vocabulary: int, layers: int, hidden: int, head
 
     ones = torch.ones(hidden, dtype=torch.bfloat16)
     weights = {"model.embed_tokens.weight": matrix(vocabulary, hidden), "model.norm.weight": ones.clone()}
-    for layer in range(layers):
+    for layer in range(shape.layers):
         at = f"model.layers.{layer}"
-        weights |= {f"{at}.self_attn.{name}_proj.weight": matrix(head, hidden) for name in "qkv"}
-        weights[f"{at}.self_attn.o_proj.weight"] = matrix(hidden, head)
-        weights |= {f"{at}.mlp.{name}_proj.weight": matrix(_INNER, hidden) for name in ("gate", "up")}
-        weights[f"{at}.mlp.down_proj.weight"] = matrix(hidden, _INNER)
+        for name, out in (("q", queries), ("k", keys), ("v", keys)):
+            weights[f"{at}.self_attn.{name}_proj.weight"] = matrix(out, hidden)
+        weights[f"{at}.self_attn.o_proj.weight"] = matrix(hidden, queries)
+        weights |= {f"{at}.mlp.{name}_proj.weight": matrix(shape.inner, hidden) for name in ("gate", "up")}
+        weights[f"{at}.mlp.down_proj.weight"] = matrix(hidden, shape.inner)
         weights |= {f"{at}.{name}_layernorm.weight": ones.clone() for name in ("input", "post_attention")}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 

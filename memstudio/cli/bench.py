@@ -9,6 +9,7 @@ import typer
 
 from memstudio.cli import show
 from memstudio.cli.bench_export import bench_export
+from memstudio.cli.bench_speed import bench_speed
 from memstudio.cli.bench_ui import bench_ui
 from memstudio.cli.exporting import budget_of
 from memstudio.cli.machine import machine
@@ -29,10 +30,10 @@ _STAGES = ("one", "batch", "sequence")
 
 def bench(
     what: Annotated[
-        Literal["edits", "erase", "build", "ui", "export"],
+        Literal["edits", "erase", "build", "ui", "export", "speed"],
         typer.Argument(
             help="edits: changing facts, beside fine-tuning and LoRA; erase: taking them down; build: a bank of documents; ui: the window; "
-            "export: writing a bank, beside cp."
+            "export: writing a bank, beside cp; speed: runs, swaps, traces and scores beside their peers."
         ),
     ] = "edits",
     bank: Annotated[str, typer.Argument(metavar="[BANK]", help="A bank folder, or the word demo.")] = "demo",
@@ -45,7 +46,11 @@ def bench(
     stages: Annotated[str, typer.Option("--stages", metavar="LIST", help="Of one, batch and sequence.")] = "one,batch,sequence",
     withhold: Annotated[int, typer.Option("--withhold", metavar="N", min=0, help="Trained phrasings kept from the editor too.")] = 0,
     seed: Annotated[int, typer.Option("--seed", help="Which facts and which new answers.")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Append each stage as a JSON line.", show_default=False)] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="LIST", help="Of speed: which measures.", show_default="all")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Append each stage as a JSON line; of speed, a file of results.", show_default=False),
+    ] = None,
     device: DeviceOption = "auto",
     ui: Annotated[bool, typer.Option("--ui", help="The same as ui: how fast the window is, on the demo and on 69,904 clusters.")] = False,
     size: Annotated[str, typer.Option("--size", metavar="BYTES", help="Of export: of the bank's block rows.")] = "2GB",
@@ -58,6 +63,9 @@ def bench(
     """Measure on this machine; the figures in the documents name the command that printed them."""
     if ui or what == "ui":
         bench_ui(out, on_display=on_display, json=json)
+        return
+    if what == "speed":
+        bench_speed(only, device, out, json=json)
         return
     if what == "export":
         bench_export(_bytes(size), folder, out, json=json)

@@ -1,0 +1,34 @@
+"""The measures by name: one table, a file each, loaded when asked for."""
+
+from importlib import import_module
+from typing import Any, cast
+
+from memstudio.bench.speed.figure import Figure, Run
+from memstudio.errors import UserError
+from memstudio.jobs import Job
+
+MEASURES: dict[str, tuple[str, str]] = {}
+"""Name → the module under `memstudio.bench.speed` whose function `measure` runs it, and what it measures."""
+
+
+def chosen(text: str | None) -> list[str]:
+    """Names parted by commas; None: all.
+
+    Raises:
+        UserError: one that is not a measure.
+    """
+    names = list(MEASURES) if text is None else [word.strip() for word in text.split(",") if word.strip()]
+    for name in names:
+        if name not in MEASURES:
+            raise UserError(f"--only {name}: choose of {', '.join(MEASURES)}")
+    return names
+
+
+def run(name: str, device: str, job: Job) -> list[Figure]:
+    """The figures of one measure on a device.
+
+    Raises:
+        UserError: what it needs is not installed, or there is no room for it.
+    """
+    module: Any = import_module(f"memstudio.bench.speed.{MEASURES[name][0]}")
+    return cast(Run, module.measure)(device, job)
