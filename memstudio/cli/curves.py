@@ -1,5 +1,6 @@
 """The verb `curve`: what smaller banks would still answer, against the bytes that they keep."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +57,9 @@ def curve(
     out: Annotated[
         list[Path] | None, typer.Option("--out", metavar="FILE.csv|.svg", help="Write it down; repeat it.", show_default=False)
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="25%|BYTES", help="One to mark in the picture and to read off.", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Which half of the facts ranks, and of the ranking random.")] = 0,
     apart: Annotated[bool, typer.Option("--apart", help="Also time scoring every bank by itself.")] = False,
     study: StudyOption = None,
@@ -73,6 +77,7 @@ def curve(
     for file in out or ():
         if file.suffix not in _SUFFIXES:
             raise UserError(f"--out {file}: name a file that ends in .csv or .svg")
+    budget_bytes, budget_share = budget_of(budget)
     rankings, fallbacks = _listed("--rank-by", rank_by, RANKINGS), _listed("--fallback", fallback, FALLBACKS)
     shares = SHARES if budgets is None else tuple(_share(word) for word in budgets.split(","))
     given = read_or_say(facts).facts if facts is not None else None
@@ -91,12 +96,15 @@ def curve(
             apart=apart,
             job=job,
         )
+    if budget_share is not None:
+        budget_bytes = int(budget_share * found.bank_bytes)
     for file in out or ():
-        _write(file, found)
+        _write(file, found, budget_bytes)
     if json:
-        show.print_json(_payload(found))
+        show.print_json(_payload(found, budget_bytes))
     else:
         _say(found)
+        _say_chosen(found, budget_bytes)
 
 
 def _listed(option: str, text: str | None, words: "Sequence[Word]") -> "tuple[Word, ...]":
@@ -116,14 +124,13 @@ def _share(word: str) -> float:
     return share
 
 
-def _write(file: Path, found: "Curve") -> None:
+def _write(file: Path, found: "Curve", budget_bytes: int | None) -> None:
     from memstudio.export.curve import curve_csv
     from memstudio.export.curve_picture import curve_svg
+    from memstudio.replacing import replaced
 
-    try:
-        file.write_text(curve_csv(found) if file.suffix == ".csv" else curve_svg(found), encoding="utf-8", newline="")
-    except OSError as error:
-        raise UserError(f"{file}: cannot be written ({error.strerror}): choose another place") from error
+    with replaced(file) as part:
+        part.write_text(curve_csv(found) if file.suffix == ".csv" else curve_svg(found, budget_bytes), encoding="utf-8", newline="")
 
 
 def _point(point: "CurvePoint") -> dict[str, object]:
@@ -141,8 +148,10 @@ def _point(point: "CurvePoint") -> dict[str, object]:
     }
 
 
-def _payload(found: "Curve") -> dict[str, object]:
-    from memstudio.export.curve import duels
+def _payload(found: "Curve", budget_bytes: int | None) -> dict[str, object]:
+    from memstudio.export.curve import duels, read_best
+
+    best = None if budget_bytes is None else read_best(found, budget_bytes)
 
     names = ("bank_name", "bank_digest", "revision", "seed", "ranked_on", "scored_on", "bank_bytes", "runs", "apart")
     times = ("seconds", "rank_seconds", "apart_seconds")
@@ -151,6 +160,7 @@ def _payload(found: "Curve") -> dict[str, object]:
         "whole": _point(found.whole),
         "points": [_point(point) for point in found.points],
         "frontier": [_point(point) for point in found.frontier()],
+        "chosen": None if best is None else {"budget_bytes": budget_bytes, "series": str(best[0]), **asdict(best[1])},
         "duels": [{"share": one.share, "of": str(one.series), "to": str(other.series), **pair.json()} for one, other, pair in duels(found)],
     }
 
@@ -176,6 +186,19 @@ def _say(found: "Curve") -> None:
         f"{found.runs:,} prompts run where every bank by itself takes {found.apart:,}; "
         f"{found.seconds:.1f} s{apart}; ranking {found.rank_seconds:.1f} s"
     )
+
+
+def _say_chosen(found: "Curve", budget_bytes: int | None) -> None:
+    from memstudio.export.curve import read_best
+
+    if budget_bytes is None:
+        return
+    best = read_best(found, budget_bytes)
+    if best is None:
+        show.say(f"a budget of {show.size(budget_bytes)} lies outside those that were measured")
+    else:
+        series, read = best
+        show.say(f"a budget of {show.size(budget_bytes)}: recall about {read}, by {series}")
 
 
 def _say_duels(found: "Curve") -> None:

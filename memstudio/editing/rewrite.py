@@ -14,6 +14,7 @@ from memstudio.editing.plan import Draft
 from memstudio.editing.standing import changes_nothing
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
+from memstudio.replacing import replaced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,15 +122,11 @@ def save_block(desk: Desk, cluster: ClusterId, path: Path) -> None:
     }
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}; make it first, or choose another file")
-    unfinished = path.with_name(f".{path.name}.part")
     try:
-        save_file(named, unfinished)
-        unfinished.replace(path)
-    except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"{path}: cannot be written ({reason!s:.200}); choose another file") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+        with replaced(path) as part:
+            save_file(named, part)
+    except SafetensorError as error:
+        raise UserError(f"{path}: cannot be written ({error!s:.200}); choose another file") from None
 
 
 def _check_numbers(cluster: ClusterId, name: str, tensor: Tensor) -> None:

@@ -34,10 +34,11 @@ from memstudio.export.level import Blob, level_file, level_rows
 from memstudio.export.place import beside, give_name, refuse_full, refuse_taken, said
 from memstudio.export.plan import ExportPlan, Kept
 from memstudio.export.plan_file import plan_lines
-from memstudio.export.pouring import copy_over, pour, sync_folder
+from memstudio.export.pouring import copy_over, pour
 from memstudio.export.silence import Gone
 from memstudio.export.texts import write_texts
 from memstudio.jobs import Job
+from memstudio.replacing import sync_folder
 
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank

@@ -105,6 +105,43 @@ class Curve:
         return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadOff:
+    """What a curve says of a budget, on the straight lines between its points and their intervals: shares from 0 to 1, bytes kept.
+
+    between: the shares of the bank that the two points were budgets of; twice the same where the budget is a point's own.
+    """
+
+    bytes: int
+    share: float
+    low: float
+    high: float
+    between: tuple[float, float]
+
+    def __str__(self) -> str:
+        return f"{self.share:.1%} ({self.low:.1%} to {self.high:.1%})"
+
+
+def read_off(points: Sequence[CurvePoint], budget_bytes: int) -> ReadOff | None:
+    """What a budget would keep and answer by the points of one series, budgets ascending; None where they say nothing of it: below the
+    first, beyond the last, or nothing was asked."""
+    after = next((at for at, point in enumerate(points) if point.budget_bytes >= budget_bytes), None)
+    if after is None or not points[after].recall.n or (after == 0 and points[0].budget_bytes > budget_bytes):
+        return None
+    right = points[after]
+    left = right if right.budget_bytes == budget_bytes else points[after - 1]
+    part = (budget_bytes - left.budget_bytes) / max(right.budget_bytes - left.budget_bytes, 1)
+    ends = [(each.bytes, each.recall.share or 0.0, each.recall.low or 0.0, each.recall.high or 0.0) for each in (left, right)]
+    size, share, low, high = (one + part * (other - one) for one, other in zip(*ends, strict=True))
+    return ReadOff(round(size), share, low, high, (left.share, right.share))
+
+
+def read_best(curve: Curve, budget_bytes: int) -> tuple[Series, ReadOff] | None:
+    """The series that says most for a budget, and what it says; None where none says anything."""
+    reads = [(series, read) for series in curve.series if (read := read_off(curve.of(series), budget_bytes)) is not None]
+    return max(reads, key=lambda pair: pair[1].share, default=None)
+
+
 def against(one: CurvePoint, other: CurvePoint) -> Paired:
     """Two points of one curve, prompt by prompt: from the one to the other."""
     return paired(zip(one.right.tolist(), other.right.tolist(), strict=True))

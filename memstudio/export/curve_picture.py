@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from memstudio.export.curve import Curve, CurvePoint, Series
+from memstudio.export.curve import Curve, CurvePoint, Series, read_best
 from memstudio.facts.statistics import Mean, Proportion
 
-_WIDTH, _HEIGHT = 900, 520
+_WIDTH, _HEIGHT = 900, 540
 _LEFT, _TOP, _WIDE, _HIGH = 70, 50, 560, 400
 _LEGEND = _LEFT + _WIDE + 24
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9")
@@ -16,12 +16,15 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9")
 _DASHES = ("", "7 4", "2 3", "10 3 2 3")
 _STYLE = (
     "svg{background:#fff;color:#1a1a1a;font:13px sans-serif}text{fill:#1a1a1a}.soft{fill:#555}.grid{stroke:#ddd}"
-    ".best{stroke:#999;stroke-width:9;fill:none;opacity:.35;stroke-linejoin:round}"
+    ".best{stroke:#999;stroke-width:9;fill:none;opacity:.35;stroke-linejoin:round}.chosen{stroke:#1a1a1a;stroke-width:2;fill:none}"
 )
 
 
-def curve_svg(curve: Curve) -> str:
-    """The picture of a curve. Series beyond the 24 that can be told apart repeat colour and dash."""
+def curve_svg(curve: Curve, budget_bytes: int | None = None) -> str:
+    """The picture of a curve. Series beyond the 24 that can be told apart repeat colour and dash.
+
+    budget_bytes: one to mark, on the series that says most for it.
+    """
     most = max(point.bytes for point in (*curve.points, curve.whole)) or 1
 
     def place(point: CurvePoint, share: float) -> tuple[float, float]:
@@ -43,6 +46,9 @@ def curve_svg(curve: Curve) -> str:
             parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{colour}" opacity=".6"/>')
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"><title>{escape(_words(series, point))}</title></circle>')
         parts += _legend(number, str(series), colour, dash)
+    parts += _legend(len(curve.series), "frontier: most for the bytes", "#999", "", 9)
+    if budget_bytes is not None:
+        parts += _chosen(curve, budget_bytes, most)
     label = f"Recall of {curve.bank_name} against bytes kept"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
@@ -66,10 +72,25 @@ def _frame(curve: Curve, most: int) -> list[str]:
     return parts
 
 
-def _legend(number: int, words: str, colour: str, dash: str) -> Sequence[str]:
+def _chosen(curve: Curve, budget_bytes: int, most: int) -> Sequence[str]:
+    """The budget that was chosen: an upright line, a ring where the best series stands, and in words what that says."""
+    best = read_best(curve, budget_bytes)
+    kept = budget_bytes if best is None else best[1].bytes
+    x = _LEFT + min(kept / most, 1.0) * _WIDE
+    parts = [f'<line class="chosen" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_TOP + _HIGH}" stroke-dasharray="2 4"/>']
+    words = f"chosen: a budget of {_size(budget_bytes)}, which no series was measured at"
+    if best is not None:
+        series, read = best
+        words = f"chosen: a budget of {_size(budget_bytes)}, recall about {read} by {series}"
+        parts.append(f'<circle class="chosen" cx="{x:.1f}" cy="{_TOP + (1 - read.share) * _HIGH:.1f}" r="7"/>')
+    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 32}">{escape(words)}</text>')
+    return parts
+
+
+def _legend(number: int, words: str, colour: str, dash: str, width: int = 2) -> Sequence[str]:
     y = _TOP + 10 + 22 * number
     return (
-        f'<line x1="{_LEGEND}" x2="{_LEGEND + 28}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>',
+        f'<line x1="{_LEGEND}" x2="{_LEGEND + 28}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dash}"/>',
         f'<text x="{_LEGEND + 36}" y="{y + 4}">{escape(words)}</text>',
     )
 

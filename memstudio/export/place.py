@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memstudio.errors import UserError
-from memstudio.export.pouring import sync_folder
+from memstudio.replacing import sync_folder
 
 
 @contextlib.contextmanager

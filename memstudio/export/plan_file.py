@@ -16,6 +16,7 @@ from memstudio.bank.values import ClusterId, Overlay, Precision, parse_cluster
 from memstudio.errors import UserError
 from memstudio.export.plan import ExportPlan, made_plan, standing
 from memstudio.export.precision import CHOICES, PRECISIONS, Choice, offered
+from memstudio.replacing import replaced
 
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
@@ -26,16 +27,13 @@ _MAX_LINE = 4096
 
 
 def write_plan(path: Path, plan: ExportPlan, count: int | None = None) -> None:
-    """Write a plan, or the first `count` steps of it.
+    """Write a plan, or the first `count` steps of it; an older file is replaced when all is written.
 
     Raises:
         UserError: it cannot be written.
     """
-    try:
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines(plan_lines(plan, count))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}): choose another place") from error
+    with replaced(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(plan_lines(plan, count))
 
 
 def plan_lines(plan: ExportPlan, count: int | None = None) -> Iterator[str]:

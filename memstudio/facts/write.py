@@ -1,17 +1,16 @@
-"""Fact files out: whole under a temporary name, then renamed, so that a reader never meets half a file."""
+"""Fact files out: whole or not at all, so that a reader never meets half a file."""
 
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from memstudio.errors import UserError
 from memstudio.facts.formats.fields import Unusable
 from memstudio.facts.read import FORMATS
 from memstudio.facts.values import Fact, Format
+from memstudio.replacing import replaced
 
 
 def write_facts(path: Path, facts: Sequence[Fact], format: Format = "jsonl") -> None:  # noqa: A002  (the word that people use)
@@ -28,24 +27,10 @@ def write_facts(path: Path, facts: Sequence[Fact], format: Format = "jsonl") -> 
         raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("w", encoding="utf-8", newline="") as stream:
-                _pour(stream, _pieces(path, facts, format))
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
-
-
-def _pour(stream: TextIO, pieces: Iterator[str]) -> None:
-    for piece in pieces:
-        stream.write(piece)
-    stream.flush()
-    os.fsync(stream.fileno())
+    with replaced(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(_pieces(path, facts, format))
 
 
 def _pieces(path: Path, facts: Sequence[Fact], name: Format) -> Iterator[str]:
@@ -84,14 +69,3 @@ def _record(path: Path, fact: Fact, name: Format) -> dict[str, object]:
 
 def _dump(record: dict[str, object]) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, where folders can be synced (Windows cannot)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

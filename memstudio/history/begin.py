@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from memstudio.errors import UserError
 from memstudio.history import schema
 from memstudio.history.binding import DATABASE, Binding, examine, format_of
-from memstudio.history.blobs import sync_folder
 from memstudio.history.connect import connect_writer, guarded
 from memstudio.history.migrations import migrate
+from memstudio.replacing import sync_folder
 
 
 def begin(folder: Path, wanted: Binding) -> Connection:

@@ -4,15 +4,14 @@ A file is written under another name, synced, renamed, and its folder synced, be
 a killed write leaves is either unfinished under its other name or complete and named by nobody; `sweep` removes both.
 """
 
-import os
 import stat
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memstudio.errors import UserError
 from memstudio.history.rows import is_digest
+from memstudio.replacing import sync_file, sync_folder
 
 if TYPE_CHECKING:  # torch takes seconds to import, and log or undo read no blob
     import torch
@@ -53,7 +52,7 @@ def put(folder: Path, tensor: "torch.Tensor") -> str:
     unfinished = path.with_name(path.name + _UNFINISHED)
     try:
         save_file({_TENSOR: row}, unfinished)
-        _sync_file(unfinished)
+        sync_file(unfinished)
         unfinished.replace(path)
         sync_folder(folder)
     except OSError as error:
@@ -108,25 +107,6 @@ def sweep(folder: Path, keep: Collection[str]) -> tuple[int, int]:
     if gone:
         sync_folder(folder)
     return gone, gone_bytes
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut (Windows has no such call and keeps names with the file)."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_plain(path: Path) -> bool:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QPoint, QRect
-from PySide6.QtGui import QColor, QImage, QPainter, QPalette
+from PySide6.QtGui import QColor, QImage, QImageWriter, QPainter, QPalette
 from PySide6.QtWidgets import QWidget
 
 from memstudio.errors import UserError
+from memstudio.replacing import replaced
 from memstudio.ui.plots.map_plot import MapPlot
 
 
@@ -23,7 +24,7 @@ def drawn(widget: QWidget, file: Path) -> Callable[[], None]:
     kind = file.suffix.lower()
     if kind == ".png":
         image = _as_pixels(widget)
-        return lambda: _check(image.save(str(file)), file)
+        return lambda: _write_pixels(image, file)
     if kind == ".svg":
         text = _as_svg(widget)
         return lambda: _write(text, file)
@@ -60,12 +61,13 @@ def _as_svg(widget: QWidget) -> bytes:
 
 
 def _write(text: bytes, file: Path) -> None:
-    try:
-        file.write_bytes(text)
-    except OSError:
-        _check(False, file)
+    with replaced(file) as part:
+        part.write_bytes(text)
 
 
-def _check(done: bool, file: Path) -> None:
-    if not done:
-        raise UserError(f"{file}: the picture cannot be written there; name a file in a folder that exists")
+def _write_pixels(image: QImage, file: Path) -> None:
+    held = QByteArray()
+    device = QBuffer(held)
+    device.open(QBuffer.OpenModeFlag.WriteOnly)
+    QImageWriter(device, QByteArray(b"png")).write(image)
+    _write(bytes(held.data()), file)

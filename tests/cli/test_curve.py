@@ -11,7 +11,7 @@ from tests.cli.conftest import Shell
 def test_the_curve_is_printed_and_saved(shell: Shell, tiny_bank: Path, tmp_path: Path) -> None:
     files = [tmp_path / "curve.csv", tmp_path / "curve.svg"]
     words = ("--rank-by", "norm,documents", "--fallback", "all", "--budgets", "30%,60%")
-    said = shell("curve", tiny_bank, *words, "--out", files[0], "--out", files[1], "--json")
+    said = shell("curve", tiny_bank, *words, "--out", files[0], "--out", files[1], "--budget", "30%", "--json")
     found = said.json
     assert said.status == 0
     assert [(point["rank_by"], point["fallback"], point["share"]) for point in found["points"][:3]] == [
@@ -29,9 +29,13 @@ def test_the_curve_is_printed_and_saved(shell: Shell, tiny_bank: Path, tmp_path:
         rows = list(csv.DictReader(stream))
     assert [int(row["bytes"]) for row in rows[:12]] == [point["bytes"] for point in found["points"]]
     assert files[1].read_text().startswith("<svg ")
-    people = shell("curve", tiny_bank, "--rank-by", "norm", "--precision", "bank,int8", "--budgets", "30%")
+    assert "chosen: a budget of" in files[1].read_text()
+    assert found["chosen"]["share"] == max(point["recall"]["share"] for point in found["points"] if point["share"] == 0.3)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["curve.csv", "curve.svg"]
+    people = shell("curve", tiny_bank, "--rank-by", "norm", "--precision", "bank,int8", "--budgets", "30%", "--budget", "90%")
     assert "from norm, else zero, prompt by prompt" in people.out
     assert "ranked on" in people.out
+    assert "lies outside those that were measured" in people.out
     assert "norm, else zero" in people.out
 
 
@@ -41,6 +45,7 @@ def test_the_curve_is_printed_and_saved(shell: Shell, tiny_bank: Path, tmp_path:
         (["--rank-by", "luck"], "--rank-by 'luck'"),
         (["--fallback", "none"], "--fallback 'none'"),
         (["--budgets", "12KB"], "--budgets '12KB'"),
+        (["--budget", "much"], "--budget 'much'"),
         (["--out", "curve.png"], "curve.png: name a file that ends in .csv or .svg"),
     ],
 )

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
-from memstudio.export.curve import COLUMNS, Curve, CurvePoint, Series, against, curve_csv, duels
+from memstudio.export.curve import COLUMNS, Curve, CurvePoint, Series, against, curve_csv, duels, read_best, read_off
 from memstudio.export.curve_picture import curve_svg
 
 EFFECT, NORM = Series("effect", "bank", "zero"), Series("norm", "int4", "generic")
@@ -28,6 +28,24 @@ def test_the_frontier_holds_what_no_other_point_beats() -> None:
     assert found.frontier() == tuple(best)
     assert found.series == (EFFECT, NORM)
     assert found.of(EFFECT) == (beaten[0], best[1], best[2])
+
+
+def test_a_budget_is_read_off_on_the_lines_between_measured_ones_and_nowhere_else() -> None:
+    points = [point(EFFECT, 10, 2), point(EFFECT, 30, 6)]
+    own, between = read_off(points, 30), read_off(points, 15)
+    assert own is not None
+    assert between is not None
+    assert (own.share, own.low, own.high, own.between) == (0.6, points[1].recall.low, points[1].recall.high, (0.3, 0.3))
+    assert (between.bytes, between.between) == (15, (0.1, 0.3))
+    assert abs(between.share - 0.3) < 1e-9
+    low, high = points[0].recall.low, points[1].recall.low
+    assert low is not None
+    assert high is not None
+    assert abs(between.low - (low * 0.75 + high * 0.25)) < 1e-9
+    assert read_off(points, 9) is read_off(points, 31) is read_off([], 9) is read_off([point(EFFECT, 10, 0, asked=0)], 10) is None
+    best = read_best(curve(*points, point(NORM, 20, 9)), 20)
+    assert best is not None
+    assert (best[0], best[1].share) == (NORM, 0.9)
 
 
 def test_figures_carry_their_intervals_and_two_points_are_compared_prompt_by_prompt() -> None:
@@ -66,5 +84,11 @@ def test_the_picture_is_sound_xml_and_shows_every_point_with_its_interval() -> N
     words = "".join(root.itertext())
     assert "<b>&: recall" in words
     assert "norm, int4, else generic" in words
+    assert "chosen:" not in words
+    marked = ET.fromstring(curve_svg(found, 20))
+    ring = next(circle for circle in marked.findall(f"{tag}circle") if circle.get("class") == "chosen")
+    assert (ring.get("cx"), ring.get("cy")) == (circles[2].get("cx"), circles[2].get("cy")), "on the point of the best series there"
+    assert "chosen: a budget of 20 B, recall about 30.0% (10.8% to 60.3%) by norm, int4, else generic" in "".join(marked.itertext())
+    assert "which no series was measured at" in "".join(ET.fromstring(curve_svg(found, 60)).itertext())
     heights = [float(circle.get("cy", 0)) for circle in circles]
     assert heights[1] < heights[2] < heights[0], "more recall stands higher"

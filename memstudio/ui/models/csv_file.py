@@ -1,12 +1,10 @@
 """CSV files that a spreadsheet can open: whole or not at all, UTF-8, and no text of a bank is ever taken for a formula."""
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from memstudio.errors import UserError
+from memstudio.replacing import replaced
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -23,23 +21,12 @@ def write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
         UserError: the file cannot be written.
     """
     count = 0
-    try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-    except OSError as error:
-        raise UserError(_refusal(file, error)) from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([safe(text) for text in header])
-            for row in rows:
-                writer.writerow([safe(text) for text in row])
-                count += 1
-        Path(name).chmod(0o644)
-        Path(name).replace(file)
-    except OSError as error:
-        raise UserError(_refusal(file, error)) from None
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replaced(file) as part, part.open("w", encoding="utf-8", errors="replace", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([safe(text) for text in header])
+        for row in rows:
+            writer.writerow([safe(text) for text in row])
+            count += 1
     return count
 
 
@@ -49,7 +36,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return text[0] in "+-"
-
-
-def _refusal(file: Path, error: OSError) -> str:
-    return f"{file}: cannot be written ({error.strerror or error}): choose another place"
