@@ -7,9 +7,12 @@ from pathlib import Path
 import torch
 
 from memstudio.anchor.values import DeviceChoice
-from memstudio.errors import UserError
+from memstudio.errors import DeviceTrouble, UserError
 
 NAMES = ("auto", "cpu", "cuda", "mps")
+_FULL = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_GONE = ("CUDA error", "cuDNN error", "HIP error", "MPS backend")
+"""What torch says where it has no class of its own for it."""
 
 
 def choose_device(wanted: str = "auto") -> DeviceChoice:
@@ -62,3 +65,25 @@ def _why_not_cuda() -> str:
         )
         return f"this machine has an NVIDIA GPU but torch {torch.__version__} is built for the CPU only: {mend}"
     return f"this machine has an NVIDIA GPU that torch cannot use: update the NVIDIA driver to one for CUDA {torch.version.cuda}"
+
+
+def trouble(error: BaseException, device: str) -> DeviceTrouble | None:
+    """What a person is told of an error that a device raised in mid-run: that it is full, or gone. None of any other error."""
+    said = " ".join(str(error).split())
+    own = isinstance(error, RuntimeError)
+    full = isinstance(error, MemoryError | torch.OutOfMemoryError) or (own and any(words in said for words in _FULL))
+    if not (full or isinstance(error, torch.AcceleratorError) or (own and said.startswith(_GONE))):
+        return None
+    elsewhere = device != "cpu"
+    what, mend = ("is full", "run it again on what is free now") if full else ("failed or is gone", "start memstudio again")
+    line = f"{device} {what}; the study is as it was; {mend}" + (", or run on the CPU (--device cpu)" if elsewhere else "")
+    first = said.split(". GPU")[0].split(" CUDA kernel")[0]  # of a page of advice
+    return DeviceTrouble(f"{line}: {first:.160}" if first else line, full=full, elsewhere=elsewhere)
+
+
+def emptied(device: str) -> None:
+    """Give back what torch keeps of a device for later."""
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()

@@ -109,8 +109,9 @@ class Generation:
 
     def _next(self) -> Token | None:
         start = time.perf_counter()
-        self._session.fetch(self._wish)  # a trace, a score or another run may have used the slots since the last token
-        token = next(self._stream, None)
+        with self._session.running.working():
+            self._session.fetch(self._wish)  # a trace, a score or another run may have used the slots since the last token
+            token = next(self._stream, None)
         self._seconds += time.perf_counter() - start
         if token is not None:
             self._tokens.append(token)

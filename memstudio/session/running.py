@@ -6,10 +6,13 @@ along, so that neither ever disturbs what the user's run has in its slots.
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from traceback import clear_frames
 from typing import TYPE_CHECKING
 
 from memstudio.anchor.wish import RunTime, Wish, identity
@@ -36,6 +39,8 @@ Blob = Callable[[str], "torch.Tensor"]
 
 __all__ = ["RunTime", "Running", "Wish"]
 
+PREVIEWS, BESIDE = "previews", "beside runs"
+
 
 class Running:
     """Anchor, encoder and arms of one bank on one device."""
@@ -47,6 +52,7 @@ class Running:
         self._anchor_folder = anchor
         self._encoder_folder = encoder
         self._routed: list[Arm] = []
+        self._at_work = 0
         self._finding = threading.Lock()
         self._found: Encoder | None = None
         self.runtime = RunTime()
@@ -68,6 +74,64 @@ class Running:
 
         folder, chat = self._bank.anchor_dir(self._anchor_folder), self._bank.manifest.prompt == "chat"
         return load_anchor(folder, device=self._device, dtype=self._dtype, chat=chat)
+
+    @property
+    def device(self) -> str:
+        """Where the anchor runs, or is wished to before it is loaded; loads nothing."""
+        anchor: Anchor | None = self.__dict__.get("anchor")
+        return self._device if anchor is None else anchor.device
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While the model is worked with: where its device is full or gone, a person's line says so, and what can be let go of is.
+
+        Raises:
+            DeviceTrouble: the device is full or gone.
+        """
+        self._at_work += 1
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            from memstudio.anchor.device import trouble
+
+            told = trouble(error, self.device)
+            if told is None:
+                raise
+            clear_frames(error.__traceback__)  # they hold what filled the device
+            if self._at_work == 1 and told.full:
+                self._let_go()
+            raise told from error
+        finally:
+            self._at_work -= 1
+
+    def run_on(self, device: str) -> None:
+        """Run on another device from now on. Every arm goes and is made anew there; what was run by them before ends.
+
+        Raises:
+            UserError: no such device, or the anchor cannot be loaded; all stays as it was then.
+        """
+        from memstudio.anchor.load import load_anchor
+
+        old = self.anchor
+        anchor = load_anchor(old.folder, device=device, dtype=self._dtype, chat=old.chat)
+        self._let_go(all_arms=True)
+        self.__dict__["anchor"] = anchor  # at once: another thread that asks must not find none and load one
+        self._device = device
+
+    def _let_go(self, *, all_arms: bool = False) -> None:
+        """Let go of what is made again when it is next needed: the lens, and the arms beside the user's or all."""
+        from memstudio.anchor.device import emptied
+
+        for name, arm in self.arms().items():
+            if all_arms or name in (PREVIEWS, BESIDE):
+                arm.attached.detach()
+        for kept in ("spare", "beside", "lens", *(("arm",) if all_arms else ())):
+            self.__dict__.pop(kept, None)
+        if all_arms:
+            self._routed.clear()
+        else:
+            gc.collect()
+            emptied(self.device)
 
     @property
     def anchor_folder(self) -> Path:
@@ -218,9 +282,9 @@ class Running:
 
     def arms(self) -> dict[str, Arm]:
         """The arms that are there, by what each is for; loads none."""
-        names = {"answers": "arm", "previews": "spare", "beside runs": "beside"}
-        own = {name: self.__dict__[kept] for name, kept in names.items() if kept in self.__dict__}
-        return own | {f"transformers model {number}": arm for number, arm in enumerate(self._routed, 1)}
+        names = {"answers": "arm", PREVIEWS: "spare", BESIDE: "beside"}
+        own = {name: arm for name, kept in names.items() if (arm := self.__dict__.get(kept)) is not None}
+        return own | {f"transformers model {number}": arm for number, arm in enumerate(tuple(self._routed), 1)}
 
     def detach(self) -> None:
         """Take the arms off the anchor."""

@@ -65,6 +65,18 @@ class Session(Looking):
         """Load the anchor now; says on which device, and one line where that is not what a person may expect."""
         return self.running.choice
 
+    @tells
+    def run_on(self, device: str) -> DeviceChoice:
+        """Have the model run on another device from now on ("cpu" where a card is full or gone); says on which, as `load`.
+
+        What a run in the middle had computed there is gone, so it ends at its next token.
+
+        Raises:
+            UserError: no such device; all stays as it was then.
+        """
+        self.running.run_on(device)
+        return self.load()
+
     # --- what fires -------------------------------------------------------------------------------------------------
 
     def generate(

@@ -40,8 +40,13 @@ class Study:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            if error is not None:
+                with self.running.working():
+                    raise error
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Let go of the study (a temporary one goes) and of the model."""
@@ -112,19 +117,29 @@ class Study:
 
     @contextlib.contextmanager
     def calling(self) -> Iterator[bool]:
-        """While a verb is carried out: whether no other one called it. For the session's own parts."""
+        """While a verb is carried out: whether no other one called it. For the session's own parts.
+
+        Raises:
+            DeviceTrouble: the model's device is full or gone.
+        """
         self._calls += 1
         try:
-            yield self._calls == 1
+            with self.running.working():
+                yield self._calls == 1
         finally:
             self._calls -= 1
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
-        """What is asked while another verb breathes is not part of that one; for whoever lets urgent calls in (see `jobs`)."""
+        """What is asked while another verb breathes is not part of that one; for whoever lets urgent calls in (see `jobs`).
+
+        Raises:
+            DeviceTrouble: the model's device is full or gone.
+        """
         calls, self._calls = self._calls, 0
         try:
-            yield
+            with self.running.working():
+                yield
         finally:
             self._calls = calls
 

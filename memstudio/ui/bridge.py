@@ -24,6 +24,7 @@ from memstudio.ui.snapshots import (
     BankSought,
     BlockNeurons,
     CardView,
+    DeviceFailed,
     Ended,
     Loaded,
     Message,
@@ -63,6 +64,7 @@ class Bridge(Crossing):
     found = Signal(Findings)
     card = Signal(CardView)
     neurons = Signal(BlockNeurons)
+    device_failed = Signal(DeviceFailed)
     noted = Signal(Noted)
     deed = Signal(Deed)
 
@@ -79,6 +81,7 @@ class Bridge(Crossing):
             (Findings, self.found),
             (CardView, self.card),
             (BlockNeurons, self.neurons),
+            (DeviceFailed, self.device_failed),
             (Noted, self.noted),
             (Deed, self.deed),
         ):
@@ -120,6 +123,10 @@ class Bridge(Crossing):
     def load(self) -> None:
         """Load the model, and what draws its traces; `loaded` follows."""
         self.errand("Loading the model", lambda session, _: open_errands.loaded(session), shown=True)
+
+    def run_on(self, device: str) -> None:
+        """Have the model run on another device from now on; `loaded` follows."""
+        self.errand(f"Moving the model to the {device.upper()}", lambda session, _: open_errands.moved(session, device), shown=True)
 
     def generate(self, ask: Ask) -> None:
         """Answer; `asked`, `routed`, `generated` …, `finished` and, whatever happens, `ended` follow."""

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from memstudio.errors import UserError
 from memstudio.jobs import Cancelled, Job, Worker
 from memstudio.ui.job_told import JobTold
-from memstudio.ui.outcome import outcome
+from memstudio.ui.outcome import moved_away, outcome
 from memstudio.ui.snapshots import Crashed, Failed, JobView, Message, Settled
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Crossing(QObject):
             self._unseen.pop(number, None)
             if told is not None:
                 told.end(job)
-            for message in (outcome(title, future, refused or Failed), last, None if background else Settled()):
+            for message in (outcome(title, future, refused or Failed), moved_away(future), last, None if background else Settled()):
                 if message is not None:
                     self.post(message)
 

@@ -42,6 +42,11 @@ def loaded(session: Session) -> Loaded:
     return ready
 
 
+def moved(session: Session, device: str) -> Loaded:
+    """The model on another device."""
+    return Loaded(session.run_on(device), model_line(session))
+
+
 def read_libraries() -> None:
     """Read what a model needs, once, and have the garbage collector never look at it again.
 

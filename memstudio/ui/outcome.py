@@ -5,9 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from memstudio.errors import UserError
+from memstudio.errors import DeviceTrouble, UserError
 from memstudio.jobs import Cancelled
-from memstudio.ui.snapshots import Crashed, Failed, Message
+from memstudio.ui.snapshots import Crashed, DeviceFailed, Failed, Message
 
 
 def outcome(title: str, future: Future[Any], refused: Callable[[str], Message] = Failed) -> Message | None:
@@ -19,3 +19,9 @@ def outcome(title: str, future: Future[Any], refused: Callable[[str], Message] =
         return Crashed(title, "".join(traceback.format_exception(error)))
     found: Message | None = None if error is not None or future.cancelled() else future.result()
     return found
+
+
+def moved_away(future: Future[Any]) -> Message | None:
+    """What the window offers where the model's device was full or gone and there is another one: to go on on the CPU."""
+    error = None if future.cancelled() else future.exception()
+    return DeviceFailed(str(error)) if isinstance(error, DeviceTrouble) and error.elsewhere else None

@@ -252,6 +252,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceFailed:
+    """The device that the model runs on is full or gone, in a person's line; the CPU is there to go on with."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """A bug: what was being done, and the traceback."""
 
@@ -293,6 +300,7 @@ Message = (
     | JobView
     | Noted
     | Failed
+    | DeviceFailed
     | Crashed
     | Deed
     | BuildMessage

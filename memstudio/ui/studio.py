@@ -117,7 +117,9 @@ class Studio(QObject):
             (panels.heat.selected, self._clicked),
             (panels.prompt.wished, self.changed),
             (panels.history.checkout_wanted, self.checkout),
+            (bridge.device_failed, lambda failed: panels.status.say(failed.line, kind="error", cpu=True)),
             (panels.status.undo_wanted, bridge.undo),
+            (panels.status.cpu_wanted, lambda: bridge.run_on("cpu")),
             (panels.status.cancel_wanted, bridge.cancel),
         ):
             signal.connect(slot)

@@ -54,11 +54,11 @@ def process_memory() -> tuple[int | None, bool]:
 
 def card_memory(running: "Running | None") -> int | None:
     """Bytes that torch has allocated on the model's CUDA device; None where it runs on none."""
-    if running is None or not running.loaded or not str(running.anchor.device).startswith("cuda"):
+    if running is None or not running.loaded or not running.device.startswith("cuda"):
         return None
     import torch
 
-    return torch.cuda.memory_allocated(running.anchor.device)
+    return torch.cuda.memory_allocated(running.device)
 
 
 def residents(running: "Running | None") -> tuple[Resident, ...]:

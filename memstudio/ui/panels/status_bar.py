@@ -12,9 +12,11 @@ PATIENCE_MS = 400
 
 
 class StatusBar(QStatusBar):
-    """Emits `undo_wanted` and `cancel_wanted` with a job's number."""
+    """Emits `undo_wanted`, `cpu_wanted` and `cancel_wanted` with a job's number."""
 
     undo_wanted = Signal()
+    cpu_wanted = Signal()
+    """The model is to go on on the CPU."""
     cancel_wanted = Signal(int)
     jobs_wanted = Signal()
     """All of the long work is to be seen."""
@@ -31,6 +33,11 @@ class StatusBar(QStatusBar):
         self.undo.setProperty("kind", "link")
         self.undo.clicked.connect(self.undo_wanted)
         self.undo.hide()
+        self.cpu = QPushButton("Run on the CPU")
+        self.cpu.setProperty("kind", "link")
+        self.cpu.setToolTip("Load the model on the CPU and go on there; the study stays as it is")
+        self.cpu.clicked.connect(self.cpu_wanted)
+        self.cpu.hide()
         self.job_text = QPushButton()
         self.job_text.setProperty("kind", "link")
         self.job_text.setToolTip("Show all jobs")
@@ -53,7 +60,7 @@ class StatusBar(QStatusBar):
             shown.setAccessibleName(name)
         self.model.setContentsMargins(8, 0, 8, 0)
         left = QWidget()
-        inside = row(self.line, self.undo, 1)
+        inside = row(self.line, self.undo, self.cpu, 1)
         inside.setContentsMargins(8, 0, 0, 0)
         left.setLayout(inside)
         self.addWidget(left, 1)
@@ -64,12 +71,13 @@ class StatusBar(QStatusBar):
         self._patience.setInterval(PATIENCE_MS)
         self._patience.timeout.connect(self._show_job)
 
-    def say(self, line: str, *, kind: str = "", undo: bool = False) -> None:
-        """One line, until the next. kind: "", "error" or "notice"."""
+    def say(self, line: str, *, kind: str = "", undo: bool = False, cpu: bool = False) -> None:
+        """One line, until the next. kind: "", "error" or "notice". undo, cpu: offer that beside it."""
         self.line.setText(line)
         self.line.setToolTip(plain_tip(line))
         set_kind(self.line, kind)
         self.undo.setVisible(undo)
+        self.cpu.setVisible(cpu)
         self.said.emit(line, kind)
 
     def show_vitals(self, vitals: Vitals) -> None:
