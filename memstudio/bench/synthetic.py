@@ -78,20 +78,22 @@ ANCHORS = {
 """The paper's anchors (arXiv 2510.02375; their vocabulary is our choice) and one of the size of Qwen 2.5 0.5B, without its biases."""
 
 
-def _of_1_4b(*widths: int) -> Shape:
-    """The paper's tree over an anchor of 24 layers, 2,048 wide."""
-    return Shape((16, 16, 16, 16), widths, 24, 2048)
+def _same_blocks(*branching: int) -> Shape:
+    """A tree whose blocks are as large as those of any other of these, for an anchor of 24 layers, 2,048 wide."""
+    return Shape(branching, (15, 14, 2, 2), 24, 2048)
 
 
 SHAPES = {
     "seventy-thousand": Shape((16, 16, 16, 16), (8, 4, 2, 1)),
     "five-thousand": Shape((16, 16, 20), (8, 4, 2)),
-    "0.02b": _of_1_4b(8, 0, 0, 0),
-    "0.2b": _of_1_4b(20, 4, 0, 0),
-    "2b": _of_1_4b(80, 16, 2, 0),
-    "21.1b": _of_1_4b(768, 256, 16, 0),
+    "0.02b": _same_blocks(2, 2, 2, 2),
+    "0.2b": _same_blocks(4, 4, 5, 6),
+    "2b": _same_blocks(8, 8, 8, 11),
+    "21.1b": _same_blocks(16, 16, 16, 16),
+    "paper-21.1b": Shape((16, 16, 16, 16), (768, 256, 16, 0), 24, 2048),
 }
-"""Shapes by name. 21.1b is the paper's largest bank (arXiv 2510.02375); 0.02b to 2b are the same tree and anchor with narrower blocks."""
+"""Shapes by name. paper-21.1b is the paper's largest bank (arXiv 2510.02375); 0.02b to 21.1b have blocks of one size and more and more of
+them, so that what they cost differs by the bank's size alone. Their anchors are as wide and deep as the paper's, with narrow MLPs."""
 
 
 def synthetic_bank(
@@ -111,7 +113,7 @@ def synthetic_bank(
 
     anchor: the Hugging Face folder of a model; None: one of random numbers, `layers` deep and `hidden` wide, with an inner width of 256
         and a tokenizer of bytes, is made.
-    fill: sparse: the blocks are holes in the files (zeros that take no room; their digests are those of the zeros, read once).
+    fill: sparse: the blocks are holes in the files (zeros that take no room; their digests are those of the zeros).
 
     Raises:
         UserError: a bank stands there already, the tree and the widths do not fit each other, or the folder is no model for a bank.

@@ -7,18 +7,20 @@ import time
 from PySide6.QtCore import QEvent, QObject, QTimer
 
 from memstudio.ui.main_window import MainWindow
+from memstudio.ui.vitals import process_memory
 
 PROMPT = "The atomic number of gold is"
 """What is asked where the bank brings no prompt of its own."""
 
 
 class FirstLook(QObject):
-    """Notes the moments (seconds of `time.time`), and closes the window after the last of them."""
+    """Notes the moments (seconds of `time.time`) and what the process has in memory then; closes the window after the last of them."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
         self.moments: dict[str, float] = {}
+        """painted, opened, route; and each with _bytes, where this system says what a process has in memory now."""
         self.problem: str | None = None
         bridge = window.studio.bridge
         window.studio.opened.connect(self._opened)
@@ -45,7 +47,11 @@ class FirstLook(QObject):
 
     def _seen(self, what: str, *, last: bool = False) -> None:
         def note() -> None:
-            self.moments.setdefault(what, time.time())
+            if what not in self.moments:
+                self.moments[what] = time.time()
+                size, peak = process_memory()
+                if size is not None and not peak:
+                    self.moments[f"{what}_bytes"] = size
             if last:
                 self._window.close()
 

@@ -72,5 +72,5 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_named_shapes_are_as_large_as_they_say() -> None:
     assert sum(SHAPES["seventy-thousand"].clusters) == 69_904
-    for name, billions in (("0.02b", 0.02), ("0.2b", 0.2), ("2b", 2.0), ("21.1b", 21.1)):
+    for name, billions in (("0.02b", 0.02), ("0.2b", 0.2), ("2b", 2.0), ("21.1b", 21.1), ("paper-21.1b", 21.1)):
         assert SHAPES[name].parameters / 1e9 == pytest.approx(billions, rel=0.06), name
