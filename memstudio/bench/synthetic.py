@@ -247,13 +247,19 @@ def _texts(shape: Shape, documents: Sequence[NDArray[np.int64]], rng: np.random.
 
 
 def random_anchor(folder: Path, shape: AnchorShape, seed: int = 0) -> Path:
-    """A Hugging Face folder of a Llama of random bfloat16 numbers that reads and writes any text, byte by byte."""
+    """A Hugging Face folder of a Llama of random bfloat16 numbers that reads and writes any text, byte by byte.
+
+    Where the heads do not divide the hidden size, which the configuration of a Llama refuses, it is written down as a Mistral without a
+    sliding window: the same sums.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     words = _write_tokenizer(folder)
     vocabulary = words if shape.vocabulary is None else shape.vocabulary
+    kind = "Mistral" if shape.hidden % shape.heads else "Llama"
     config = {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
+        "architectures": [f"{kind}ForCausalLM"],
+        "model_type": kind.lower(),
+        **({"sliding_window": None} if kind == "Mistral" else {}),
         "hidden_size": shape.hidden,
         "intermediate_size": shape.inner,
         "num_hidden_layers": shape.layers,

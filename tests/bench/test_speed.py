@@ -64,6 +64,13 @@ def test_a_random_anchor_has_the_shape_that_was_asked_for(tmp_path: Path) -> Non
     assert (anchor.parameters, anchor.vocabulary) == (own, 300)
 
 
+def test_an_anchor_whose_heads_do_not_divide_its_hidden_size_can_be_loaded(tmp_path: Path) -> None:
+    shape = AnchorShape(2, 40, 80, 3, 3, 8, 300)
+    anchor = load_anchor(random_anchor(tmp_path / "anchor", shape), device="cpu", dtype="float32")
+    own = 40 * 300 + 40 + 2 * (4 * 40 * 24 + 3 * 40 * 80 + 2 * 40)
+    assert (anchor.parameters, anchor.model.config.sliding_window) == (own, None)
+
+
 def test_the_papers_anchors_have_the_papers_sizes() -> None:
     for name, size in (("160m", 163e6), ("1.4b", 1.34e9), ("qwen-0.5b", 0.494e9)):
         shape = ANCHORS[name]
