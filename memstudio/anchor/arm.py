@@ -3,31 +3,32 @@
 A second arm costs one block set, never a second anchor: an A/B, the preview of an edit and its receipt all run on one.
 """
 
-from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor
 
 from memstudio.anchor.attach import Attached
+from memstudio.anchor.cache import Key
 from memstudio.anchor.load import DTYPES, Anchor
 from memstudio.anchor.slots import Slots
+from memstudio.anchor.supply import Blob, Supply
 from memstudio.anchor.wish import NOTHING, RunTime, Wish, identity
 from memstudio.bank.bank import Bank
-from memstudio.bank.overlay import ResolvedKey, resolve
+from memstudio.bank.overlay import ResolvedKey
 from memstudio.bank.values import Overlay
-from memstudio.errors import UserError
-
-Blob = Callable[[str], Tensor]
 
 
 class Arm:
     """Slots of a bank on an anchor, and what lies in them."""
 
-    def __init__(self, bank: Bank, anchor: Anchor) -> None:
-        """
+    def __init__(self, bank: Bank, anchor: Anchor, supply: Supply | None = None) -> None:
+        """supply: where its blocks come from; arms of one bank on one anchor share one. None: one of its own, without a cache.
+
         Raises:
             UserError: the bank was not made for this anchor.
         """
         self.bank = bank
+        self.supply = supply or Supply(bank, anchor.device, anchor.dtype, 0)
         self.attached = Attached(
             anchor, Slots(bank.layouts, anchor.device, DTYPES[anchor.dtype]), bank.manifest.layers, bank.manifest.activation
         )
@@ -44,14 +45,18 @@ class Arm:
         Raises:
             UserError: a cluster that does not exist, a blob that is missing or of another shape.
         """
-        self.wish = wish
+        self.wish = NOTHING  # a fetch that fails half-way leaves nothing that an edit or an undo would have to fetch again
         slots = self.attached.slots
         for level in range(1, slots.levels + 1):
             wanted = self.identity(wish, level, overlay)
             if wanted == slots.identity[level - 1]:
                 continue
-            row, scale = self._row(wish, level, overlay, blob)
-            slots.fill(level, row, scale, wanted)
+            key = key_of(wanted)
+            if wanted is None or key is None:
+                slots.fill(level, None)
+            else:
+                slots.overwrite(level, partial(self.supply.put, key, blob), wanted.scale, wanted)
+        self.wish = wish
         self.attached.muted = self._runtime.silenced(wish)
 
     def identity(self, wish: Wish, level: int, overlay: Overlay) -> ResolvedKey | None:
@@ -65,26 +70,23 @@ class Arm:
 
     def row(self, wish: Wish, level: int, overlay: Overlay, blob: Blob) -> Tensor | None:
         """The block [n] that a fetch would put into a slot, in the anchor's dtype and on its device, its scale counted in; None = nothing.
+        Nobody may write to it.
 
         Raises:
             UserError: as `fetch`.
         """
-        row, scale = self._row(wish, level, overlay, blob)
-        if row is None or not row.numel():
+        wanted = self.identity(wish, level, overlay)
+        key = key_of(wanted)
+        if wanted is None or key is None or not self.bank.layouts[level - 1].n:
             return None
-        own = row.to(device=self.anchor.device, dtype=DTYPES[self.anchor.dtype])
-        if scale != 1.0:
+        own = self.supply.row(key, blob)
+        if wanted.scale != 1.0:
             own = own.clone()
             for _, _, down in self.bank.layouts[level - 1].split(own):
-                down.mul_(scale)
+                down.mul_(wanted.scale)
         return own
 
-    def _row(self, wish: Wish, level: int, overlay: Overlay, blob: Blob) -> tuple[Tensor | None, float]:
-        cluster = wish.at(level)
-        if cluster is None:
-            return (self.bank.generic(level) if wish.generic_at(level) and self.bank.has_generic(level) else None), 1.0
-        found = resolve(self.bank, overlay, cluster, blob)
-        wanted = self.bank.layouts[level - 1].n
-        if found.row is not None and tuple(found.row.shape) != (wanted,):  # a study is untrusted, and names blobs for any cluster
-            raise UserError(f"cluster {found.cluster}: the study's blob has shape {list(found.row.shape)}, a block here is [{wanted}]")
-        return found.row, found.scale
+
+def key_of(identity: ResolvedKey | None) -> Key | None:
+    """What the row of an identity is, its scale aside: siblings that stand in share their own row; None = nothing."""
+    return None if identity is None or identity.cluster is None else (identity.cluster, identity.source)

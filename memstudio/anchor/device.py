@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from memstudio.anchor.values import DeviceChoice
 from memstudio.errors import DeviceTrouble, UserError
@@ -39,6 +40,23 @@ def choose_device(wanted: str = "auto") -> DeviceChoice:
     if torch.backends.mps.is_available():
         return DeviceChoice("mps")
     return DeviceChoice("cpu", _why_not_cuda() if nvidia_present() else None)
+
+
+def check_computes(device: str, dtype: str) -> None:
+    """Have the device multiply two numbers of that dtype ("float32", "bfloat16", "float16"): old cards lack bfloat16.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        ones = torch.ones(2, 2, device=device, dtype=getattr(torch, dtype))
+        F.silu(ones @ ones).cpu()
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        said = " ".join(str(error).split())[:120]
+        other = "float32" if dtype == "float16" else "float16 or float32"
+        raise UserError(f"--dtype {dtype}: {device} cannot compute in it ({said}): use {other}, or --device cpu") from error
 
 
 def nvidia_present() -> bool:

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from memstudio.anchor.device import choose_device
+from memstudio.anchor.device import check_computes, choose_device
 from memstudio.anchor.turns import Turns, turns_of
 from memstudio.anchor.values import DeviceChoice
 from memstudio.bank.files import anchor_files, folder_digest, inside, read_header
+from memstudio.bank.rows import STORED
 from memstudio.bank.strictjson import read_limited, strict_json
 from memstudio.errors import UserError
 
@@ -219,6 +220,9 @@ def load_anchor(folder: Path, *, device: str | DeviceChoice = "auto", dtype: str
     model = _load_weights(folder, config, DTYPES[dtype])
     mlps = gated_mlps(folder, model, config)
     model, choice = _place(model, choice)
+    if choice.device == "cpu":
+        _take_in(model, folder, dtype)
+    check_computes(choice.device, dtype)
     text = config.get_text_config()
     return Anchor(
         folder=folder,
@@ -304,6 +308,15 @@ def _load_weights(folder: Path, config: PretrainedConfig, dtype: torch.dtype) ->
         raise UserError(f"{folder}: {len(wrong)} weights are missing or have another shape, the first is {wrong[0]}")
     nn.Module.eval(model).requires_grad_(False)
     return model
+
+
+def _take_in(model: PreTrainedModel, folder: Path, dtype: str) -> None:
+    """Copy what is still mapped from the weight files, which is all that is stored in the wanted dtype: a file that is cut short later, or
+    whose disk is gone, would kill the process in mid-run."""
+    files = [read_header(inside(folder, name)) for name in anchor_files(folder) if name.endswith(".safetensors")]
+    if any(entry.dtype == STORED[dtype] for file in files for entry in file.tensors.values()):
+        for parameter in model.parameters():
+            parameter.data = parameter.data.clone()
 
 
 def gated_mlps(folder: Path, model: PreTrainedModel, config: PretrainedConfig) -> list[nn.Module]:

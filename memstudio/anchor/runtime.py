@@ -19,6 +19,7 @@ from memstudio.anchor.arm import Arm
 from memstudio.anchor.load import load_anchor
 from memstudio.anchor.routed import KeyOf, PreTrainedModel, RowBlocks, routed_model
 from memstudio.anchor.router import Encoder, find_encoder
+from memstudio.anchor.supply import Supply
 from memstudio.anchor.values import Sampling, Token
 from memstudio.anchor.wish import RunTime, Wish
 from memstudio.bank.bank import Bank, open_bank
@@ -53,7 +54,8 @@ class Runtime:
     def __init__(self, bank: Bank, device: str, dtype: str, anchor: Path | None, encoder: Path | None) -> None:
         self.bank = bank
         self.anchor = load_anchor(bank.anchor_dir(anchor), device=device, dtype=dtype, chat=bank.manifest.prompt == "chat")
-        self._arm = Arm(bank, self.anchor)
+        self._supply = Supply(bank, self.anchor.device, self.anchor.dtype)
+        self._arm = Arm(bank, self.anchor, self._supply)
         self._others: list[Arm] = []
         self._encoder_folder = encoder
         self._encoder: Encoder | None = None
@@ -127,7 +129,7 @@ class Runtime:
             UserError: generic memory of a bank that has none.
         """
         self._refuse_without_generic(memory)
-        arm = Arm(self.bank, self.anchor)
+        arm = Arm(self.bank, self.anchor, self._supply)
         self._others.append(arm)
         return routed_model(RowBlocks(arm, self._routes, memory, _SHIPPED, _no_blob, RunTime(), key))
 

@@ -1,6 +1,6 @@
 """Where fetched blocks lie: one preallocated storage a level, overwritten in place, so that a fetch never moves a pointer."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -42,14 +42,19 @@ class Slots:
         Raises:
             ValueError: the row is not [n] of this level.
         """
+        if row is not None and self.layouts[level - 1].n and tuple(row.shape) != (self.layouts[level - 1].n,):
+            raise ValueError(f"level {level} takes rows of [{self.layouts[level - 1].n}], not {list(row.shape)}")
+        self.overwrite(level, None if row is None else lambda slot: slot.copy_(row), scale, identity)
+
+    def overwrite(
+        self, level: int, write: Callable[[Tensor], object] | None, scale: float = 1.0, identity: Hashable | None = None
+    ) -> None:
+        """As `fill`, the row [n] written into the slot by `write`; where that fails the slot is empty."""
         at = level - 1
-        if row is None or self.layouts[at].n == 0:
-            self.identity[at] = None
-            return
-        if tuple(row.shape) != (self.layouts[at].n,):
-            raise ValueError(f"level {level} takes rows of [{self.layouts[at].n}], not {list(row.shape)}")
         self.identity[at] = None  # a copy that fails half-way must not pass for a block
-        self._rows[at].copy_(row)
+        if write is None or self.layouts[at].n == 0:
+            return
+        write(self._rows[at])
         if scale != 1.0:
             for _, _, down in self._parts[at]:
                 down.mul_(scale)

@@ -1,4 +1,4 @@
-"""An open bank: read-only, headers and tree in sight, blocks behind a memory map until one is fetched."""
+"""An open bank: read-only, headers and tree in sight, blocks in their files until one is fetched."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ from memstudio.bank.files import (
 from memstudio.bank.hub import cached_snapshot
 from memstudio.bank.layout import Layout
 from memstudio.bank.manifest import CLUSTERS, FACTS, MANIFEST, PROBES, README, ROUTES, TREE, Manifest, read_manifest
-from memstudio.bank.rows import open_rows
+from memstudio.bank.rows import Stored, open_rows
 from memstudio.bank.tree import Tree, open_tree
 from memstudio.bank.values import ClusterCard, ClusterId, Exemplar
 from memstudio.errors import UserError
@@ -83,6 +83,18 @@ class Bank:
         if not self.has_block(cluster):
             raise UserError(f"cluster {cluster}: this bank holds no block for it")
         return self._read(cluster.level, cluster.index)
+
+    def stored(self, cluster: ClusterId) -> Stored:
+        """Where a block lies in the bank's files (the generic one of a level by its number of clusters); reads nothing.
+
+        Raises:
+            UserError: the bank holds no block for it.
+        """
+        rows = self._rows[cluster.level - 1]
+        found = None if rows is None else rows.stored(cluster.index)
+        if found is None:
+            raise UserError(f"cluster {cluster}: this bank holds no block for it")
+        return found
 
     def generic(self, level: int) -> "Tensor":
         """The generic block [n] of a level, in `dtype`.
@@ -233,21 +245,9 @@ class Bank:
         return bank_figures(self.folder, self.manifest, self.digest, self._files)
 
     def _read(self, level: int, index: int) -> "Tensor":
-        from memstudio.bank.block import FLOAT_DTYPES, dequantise  # see `dtype`
+        from memstudio.bank.block import numbers  # see `dtype`
 
-        rows = self._rows[level - 1]
-        found = None if rows is None else rows.find(index)
-        if rows is None or found is None:
-            raise UserError(f"cluster {level}/{index}: this bank holds no block for it")
-        import torch
-
-        rows.file.check_unshrunk()
-        part, row = found
-        raw = torch.from_numpy(np.array(part.raw[row]))
-        if part.scales is None:
-            return raw.view(FLOAT_DTYPES[part.dtype]).to(self.dtype)
-        scales = torch.from_numpy(np.array(part.scales[row]))
-        return dequantise(raw, scales, self.manifest.hidden_size, 8 if part.dtype == "int8" else 4)
+        return numbers(self.stored(ClusterId(level, index)), self.manifest.hidden_size).to(self.dtype)
 
     def _titled(self, card: ClusterCard) -> ClusterCard:
         """The card with its id as label where it has none, and the tree's count of documents, which routing goes by."""

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from memstudio.bank.layout import Layout
+from memstudio.bank.manifest import Dtype
+from memstudio.bank.rows import Stored, Stretch
 
-__all__ = ["FLOAT_DTYPES", "Layout", "block_digest", "dequantise", "pack", "quantise"]
+__all__ = ["FLOAT_DTYPES", "Layout", "bits_of", "block_digest", "dequantise", "numbers", "pack", "quantise"]
 
 FLOAT_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """The torch dtype of each float dtype a manifest may name. Integer banks are read as float32."""
@@ -51,6 +53,29 @@ def quantise(rows: Tensor, hidden_size: int, bits: int) -> tuple[Tensor, Tensor]
             codes = torch.cat([codes, codes.new_full((codes.shape[0], 1), zero)], 1)
         codes = codes[:, 0::2] | (codes[:, 1::2] << 4)
     return codes.contiguous(), scales.contiguous()
+
+
+def numbers(stored: Stored, hidden_size: int) -> Tensor:
+    """A stored block's row [n], read into a new tensor: in the dtype it is stored in, or float32 where codes are.
+
+    Raises:
+        UserError: as `TensorFile.read_into`.
+    """
+    found = _read(stored.numbers)
+    if stored.scales is None:
+        return found.view(FLOAT_DTYPES[stored.dtype])
+    return dequantise(found, _read(stored.scales).view(torch.float32), hidden_size, bits_of(stored.dtype))
+
+
+def bits_of(dtype: Dtype) -> int:
+    """Bits of a code."""
+    return 8 if dtype == "int8" else 4
+
+
+def _read(stretch: Stretch) -> Tensor:
+    found = torch.empty(stretch.bytes, dtype=torch.uint8)
+    stretch.read_into(memoryview(found.numpy()))
+    return found
 
 
 def dequantise(codes: Tensor, scales: Tensor, hidden_size: int, bits: int) -> Tensor:

@@ -111,7 +111,7 @@ class TensorEntry:
 
 @dataclass(frozen=True, slots=True)
 class TensorFile:
-    """A safetensors file whose header was read and checked; its tensors are mapped, never loaded as a whole."""
+    """A safetensors file whose header was read and checked; its tensors are mapped or read in parts, never loaded as a whole."""
 
     path: Path
     file_bytes: int
@@ -148,6 +148,40 @@ class TensorFile:
         width = (entry.end - entry.begin) // count if count else 0
         return self._map(entry, np.dtype("u1"), (count, width)).view(np.uint8)
 
+    def read_into(self, begin: int, out: memoryview) -> None:
+        """Fill `out` (bytes, contiguous) from byte `begin` on: one contiguous read.
+
+        No mapping: where a file was cut short, or its disk is gone, a read fails, but a mapped page kills the process; and a page of a
+        mapping is a fault, so that a read is quicker too.
+
+        Raises:
+            UserError: the file is gone, changed its length since it was opened, or cannot be read.
+        """
+        self.check_unshrunk()
+        try:
+            with self.path.open("rb", buffering=0) as stream:
+                stream.seek(begin)
+                while len(out):
+                    count = stream.readinto(out)  # the system gives at most 2 GiB a call
+                    if not count:
+                        raise self._changed()
+                    out = out[count:]
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read ({error.strerror or error}): is its disk still there?") from None
+
+    def read(self, name: str, dtype: str, shape: Sequence[int]) -> NDArray[np.generic]:
+        """As `array`, read into memory: for what is small.
+
+        Raises:
+            UserError: as `array` and `read_into`.
+        """
+        entry = self.entry(name, dtype, shape)
+        found = np.empty(entry.shape, _NUMPY[dtype])
+        if found.size:
+            self.read_into(entry.begin, memoryview(found.reshape(-1).view(np.uint8)))
+        found.flags.writeable = False
+        return found
+
     def check_unshrunk(self) -> None:
         """A mapped file that was cut short kills the process on the next read, so ask for its length before one.
 
@@ -159,7 +193,10 @@ class TensorFile:
         except OSError:
             now = -1
         if now != self.file_bytes:
-            raise UserError(f"{self.path}: the file changed while the bank was open: open the bank again")
+            raise self._changed()
+
+    def _changed(self) -> UserError:
+        return UserError(f"{self.path}: the file changed while the bank was open: open the bank again")
 
     def _map(self, entry: TensorEntry, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:
         if entry.end == entry.begin:

@@ -95,7 +95,6 @@ def _nearest_sibling(bank: Bank, overlay: Overlay, cluster: ClusterId) -> Resolv
     kept = [key for key in (_own(bank, overlay, sibling) for sibling in siblings) if key is not None and key.cluster is not None]
     if not kept:
         return _ZERO
-    centroid = bank.tree.centroids[cluster.level - 1][cluster.index]
-    away = bank.tree.distances(centroid, [key.cluster for key in kept if key.cluster is not None])
+    away = bank.tree.distances(bank.tree.centroid(cluster), [key.cluster for key in kept if key.cluster is not None])
     nearest = kept[int(away.argmin())]
     return nearest._replace(kind="sibling")

@@ -1,4 +1,4 @@
-"""The stored blocks of one level: checked against the manifest when a bank opens, mapped, and read a row at a time."""
+"""The stored blocks of one level: checked against the manifest when a bank opens, and read a row at a time."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from memstudio.bank.files import TensorFile
+from memstudio.bank.files import TensorEntry, TensorFile
 from memstudio.bank.manifest import Dtype, Manifest, blocks_file
 from memstudio.errors import UserError
 
@@ -15,20 +15,56 @@ STORED = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "int8": "U8", 
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes that lie together in a file."""
+
+    file: TensorFile
+    begin: int
+    bytes: int
+
+    def read_into(self, out: memoryview, start: int = 0) -> None:
+        """Fill `out` (bytes) from the stretch's byte `start` on; raises as `TensorFile.read_into`."""
+        self.file.read_into(self.begin + start, out)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where one block lies: its numbers or codes in `dtype`, and the scales float32 of codes."""
+
+    dtype: Dtype
+    numbers: Stretch
+    scales: Stretch | None
+
+    @property
+    def bytes(self) -> int:
+        """Of numbers and scales."""
+        return self.numbers.bytes + (0 if self.scales is None else self.scales.bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """The blocks of a level that are stored in one dtype: raw bytes uint8 [rows, row bytes], scales [rows, vectors] when quantised, ids of
-    the rows when not all; end: what the names of their tensors end in."""
+    """The blocks of a level that are stored in one dtype: where their numbers lie [rows, columns], their scales [rows, vectors] when
+    quantised, ids of the rows when not all; end: what the names of their tensors end in."""
 
     dtype: Dtype
     end: str
-    raw: NDArray[np.uint8]
-    scales: NDArray[np.float32] | None
+    blocks: TensorEntry
+    scales: TensorEntry | None
     ids: NDArray[np.int64] | None
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return self.blocks.shape[0]
+
+    def stored(self, file: TensorFile, row: int) -> Stored:
+        """Where a row lies in the file."""
+        return Stored(self.dtype, _stretch(file, self.blocks, row), None if self.scales is None else _stretch(file, self.scales, row))
 
     def row(self, index: int) -> int | None:
         """The row that holds a block (the generic one by the number of clusters); None when it is not here."""
         if self.ids is None:
-            return index if 0 <= index < self.raw.shape[0] else None
+            return index if 0 <= index < self.count else None
         at = int(np.searchsorted(self.ids, index))
         return at if at < len(self.ids) and self.ids[at] == index else None
 
@@ -46,6 +82,11 @@ class Rows:
             if (row := part.row(index)) is not None:
                 return part, row
         return None
+
+    def stored(self, index: int) -> Stored | None:
+        """Where a block lies (the generic one by the number of clusters); None when it is not kept."""
+        found = self.find(index)
+        return None if found is None else found[0].stored(self.file, found[1])
 
     def held(self, clusters: int) -> NDArray[np.bool_]:
         """bool [clusters]: whether a row is here for each cluster of the level."""
@@ -90,15 +131,20 @@ def _part(file: TensorFile, manifest: Manifest, level: int, dtype: Dtype, end: s
     stored = file.tensors.get(blocks)
     pruned = names in file.tensors
     count = stored.shape[0] if stored is not None and pruned and stored.shape else full
-    file.entry(blocks, STORED[dtype], (count, manifest.stored_columns(level, dtype)))
+    numbers = file.entry(blocks, STORED[dtype], (count, manifest.stored_columns(level, dtype)))
     quantised = dtype in ("int8", "int4")
-    scales = file.array(f"scales{end}", "F32", (count, manifest.layout(level).vectors)) if quantised else None
-    ids = cast(NDArray[np.int64], file.array(names, "I64", (count,))) if pruned else None
+    scales = file.entry(f"scales{end}", "F32", (count, manifest.layout(level).vectors)) if quantised else None
+    ids = cast(NDArray[np.int64], file.read(names, "I64", (count,))) if pruned else None
     if ids is not None:
         _check_ids(file, ids, full, names)
         if not manifest.coarser:
             _check_generic(file, ids, manifest, level)
-    return Part(dtype, end, file.rows(blocks), cast("NDArray[np.float32] | None", scales), ids)
+    return Part(dtype, end, numbers, scales, ids)
+
+
+def _stretch(file: TensorFile, entry: TensorEntry, row: int) -> Stretch:
+    width = (entry.end - entry.begin) // entry.shape[0]
+    return Stretch(file, entry.begin + row * width, width)
 
 
 def _check_ids(file: TensorFile, ids: NDArray[np.int64], full: int, name: str) -> None:

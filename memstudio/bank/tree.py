@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -19,19 +19,47 @@ Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
 
+Reader = Callable[[int, int, int], Floats]
+"""From a level, a first index and one past the last to those centroids."""
+
+
 class Tree:
-    """Centroids and document counts of every level (read-only, mapped when they come from a file).
+    """Centroids and document counts of every level, read-only. Those of a file: the counts are in memory, the centroids are mapped for
+    whoever wants all of them, and what a route asks of them is read (a mapped page of a disk that is gone kills the process).
 
     A level numbers all clusters of the full tree; child = parent index · branching + local. An absent cluster has documents 0.
     """
 
-    def __init__(self, centroids: Sequence[Floats], documents: Sequence[Counts], branching: Sequence[int]) -> None:
-        """centroids: float32 [clusters, dim] a level; documents: int64 [clusters] a level; branching: children of a parent, a level."""
-        self.centroids = tuple(centroids)
+    def __init__(
+        self,
+        centroids: Sequence[Floats],
+        documents: Sequence[Counts],
+        branching: Sequence[int],
+        read: Reader | None = None,
+        sound: Callable[[], None] | None = None,
+    ) -> None:
+        """centroids: float32 [clusters, dim] a level; documents: int64 [clusters] a level; branching: children of a parent, a level.
+
+        read: gives a few of the centroids, where they are better not taken from the array. sound: raises a UserError where the file that
+        they are mapped from is no longer what it was.
+        """
+        self._centroids, self._sound = tuple(centroids), sound
+        self._read = read or (lambda level, first, stop: self._centroids[level - 1][first:stop])
         self.documents = tuple(documents)
         self.branching = tuple(branching)
         self.depth = len(self.branching)
-        self.dim = int(self.centroids[0].shape[1])
+        self.dim = int(self._centroids[0].shape[1])
+
+    @property
+    def centroids(self) -> tuple[Floats, ...]:
+        """All centroids, float32 [clusters, dim] a level.
+
+        Raises:
+            UserError: the tree's file was cut short or is gone.
+        """
+        if self._sound is not None:
+            self._sound()
+        return self._centroids
 
     def count(self, level: int) -> int:
         """Clusters of a level in the full tree, absent ones included."""
@@ -144,14 +172,24 @@ class Tree:
             margins.append(float(np.partition(away, 1)[1] - away[order[0]]) if len(candidates) > 1 else None)
         return Route(tuple(chosen), tuple(distances), tuple(runners_up), tuple(margins))
 
-    def distances(self, key: NDArray[np.floating], clusters: Sequence[ClusterId]) -> NDArray[np.float64]:
-        """L2 distances [clusters] of a key [dim] to the centroids of clusters of one level, in float64.
+    def centroid(self, cluster: ClusterId) -> Floats:
+        """The centroid [dim] of one cluster.
 
         Raises:
-            UserError: one of the centroids is not finite.
+            UserError: the tree's file cannot be read.
         """
-        level = clusters[0].level
-        rows = self.centroids[level - 1][[cluster.index for cluster in clusters]].astype(np.float64)
+        return self._read(cluster.level, cluster.index, cluster.index + 1)[0]
+
+    def distances(self, key: NDArray[np.floating], clusters: Sequence[ClusterId]) -> NDArray[np.float64]:
+        """L2 distances [clusters] of a key [dim] to the centroids of clusters of one level, siblings for preference (what lies between
+        the first and the last is read), in float64.
+
+        Raises:
+            UserError: one of the centroids is not finite, or the tree's file cannot be read.
+        """
+        level, at = clusters[0].level, [cluster.index for cluster in clusters]
+        first = min(at)
+        rows = self._read(level, first, max(at) + 1)[[index - first for index in at]].astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):  # a damaged centroid is reported below, not warned about
             away: NDArray[np.float64] = np.sqrt(((rows - key) ** 2).sum(1))
         if not np.isfinite(away).all():
@@ -168,13 +206,22 @@ class Tree:
 
 
 def open_tree(file: TensorFile, manifest: Manifest) -> Tree:
-    """Map the tree of a bank.
+    """The tree of a bank: counts read, centroids mapped.
 
     Raises:
         UserError: a tensor is missing or has another shape or dtype than the manifest asks for.
     """
-    centroids, documents = [], []
+    dim = manifest.retriever.dim
+    centroids, documents, begins = [], [], []
     for at, level in enumerate(manifest.levels, 1):
-        centroids.append(cast(Floats, file.array(f"centroids.{at}", "F32", (level.clusters, manifest.retriever.dim))))
-        documents.append(cast(Counts, file.array(f"documents.{at}", "I64", (level.clusters,))))
-    return Tree(centroids, documents, manifest.branching)
+        name, shape = f"centroids.{at}", (level.clusters, dim)
+        centroids.append(cast(Floats, file.array(name, "F32", shape)))
+        begins.append(file.entry(name, "F32", shape).begin)
+        documents.append(cast(Counts, file.read(f"documents.{at}", "I64", (level.clusters,))))
+
+    def read(level: int, first: int, stop: int) -> Floats:
+        found = np.empty((stop - first, dim), "<f4")
+        file.read_into(begins[level - 1] + first * dim * found.itemsize, memoryview(found.reshape(-1).view(np.uint8)))
+        return found
+
+    return Tree(centroids, documents, manifest.branching, read, file.check_unshrunk)

@@ -102,7 +102,7 @@ def _columns(rows: Rows | None, at: int, r: int, d: int, item: int, turned: bool
     if rows is None or not r:
         return
     rows.file.check_unshrunk()
-    raw, step = rows.parts[0].raw, max(1, _CHUNK_BYTES // (r * d * item))
+    raw, step = rows.file.rows("blocks"), max(1, _CHUNK_BYTES // (r * d * item))
     for start in range(0, raw.shape[0], step):
         part = np.ascontiguousarray(raw[start : start + step, at : at + r * d * item]).view(_PLAIN[item]).reshape(-1, r, d)
         yield np.ascontiguousarray(part.transpose(0, 2, 1)) if turned else part

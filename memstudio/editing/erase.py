@@ -166,7 +166,7 @@ def neighbours(bank: Bank, path: Path, count: int | None = None) -> list[Path]:
     siblings = list(bank.tree.siblings(leaf))
     if not siblings:
         return []
-    away = bank.tree.distances(bank.tree.centroids[leaf.level - 1][leaf.index], siblings)
+    away = bank.tree.distances(bank.tree.centroid(leaf), siblings)
     nearest = [siblings[place] for place in away.argsort(kind="stable").tolist()]
     return [(*path[:-1], sibling) for sibling in nearest[:count]]
 

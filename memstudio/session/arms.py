@@ -236,6 +236,6 @@ def _own_arms(session: Session, count: int) -> Iterator[tuple[Arm, ...]]:
     with ExitStack() as made:
         arms: list[Arm] = []
         for _ in range(count):  # where there is no room for the last, the first are taken off too
-            arms.append(Arm(session.bank, session.running.anchor))
+            arms.append(Arm(session.bank, session.running.anchor, session.running.supply))
             made.callback(arms[-1].attached.detach)
         yield tuple(arms)

@@ -64,7 +64,7 @@ def _asked(session: Session, fact: Fact, route: Path, before: Overlay, after: Ov
     if once <= math.log(LIKELY):
         return None
     tree = session.bank.tree
-    centroid = tree.centroids[route[-1].level - 1][route[-1].index]
+    centroid = tree.centroid(route[-1])
     ends = [end for end in nearest_first(tree, centroid)[: PATHS + 1] if end != route[-1]][:PATHS]
     logs = _logprobs(session, prompt, answer, [tree.route_to(end) for end in ends], after)
     likely = [at for at in (-logs).argsort(kind="stable") if logs[at] > math.log(LIKELY)]

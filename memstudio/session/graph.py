@@ -178,6 +178,7 @@ def purge(session: Session, *, job: Job | None = None) -> Purged:
     """
     if job is not None:
         job.breathe()
+    session.running.free_blocks()
     return session.store.purge()
 
 

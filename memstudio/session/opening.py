@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from memstudio import paths
+from memstudio.anchor.budget import check_budget
 from memstudio.bank.bank import Bank, open_bank
 from memstudio.bank.manifest import MANIFEST
 from memstudio.errors import BankMoved, UserError
@@ -21,20 +22,23 @@ def open_session(
     encoder: str | Path | None = None,
     anchor: str | Path | None = None,
     readonly: bool = False,
+    cache_bytes: int | None = None,
 ) -> Session:
     """Open "demo", a bank folder or a study folder; reads headers and the tree, neither blocks nor model.
 
     study: where edits are kept; without it, in the study that `bank` names, else in a temporary one that goes at `close`.
     device: "auto", "cpu", "cuda" or "mps". encoder, anchor: folders to use instead of the model cache, accepted by their sha256.
     readonly: edits are refused, and a study is read beside its writer.
+    cache_bytes: of blocks that are kept because to fetch them again costs more; 0: none; None: what there is room for.
 
     Raises:
-        UserError: nothing there that can be opened, or a study of another bank.
+        UserError: nothing there that can be opened, a study of another bank, or a cache that does not hold the blocks of one route.
     """
     folder = None if study is None else Path(study)
     if _is_study(bank):
         folder = study_for(bank, folder)
     opened = bank_named(bank)
+    check_budget(opened, dtype, cache_bytes)
     store = None
     if folder is not None:
         from memstudio.history.store import open_store
@@ -50,6 +54,7 @@ def open_session(
         encoder=None if encoder is None else Path(encoder),
         anchor=None if anchor is None else Path(anchor),
         readonly=readonly,
+        cache_bytes=cache_bytes,
     )
 
 

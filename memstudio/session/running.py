@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from memstudio.anchor.load import Anchor
     from memstudio.anchor.routed import KeyOf, PreTrainedModel, Routes
     from memstudio.anchor.router import Encoder
+    from memstudio.anchor.supply import Supply
     from memstudio.anchor.values import DeviceChoice
     from memstudio.bank.bank import Bank
 
@@ -45,7 +46,11 @@ PREVIEWS, BESIDE = "previews", "beside runs"
 class Running:
     """Anchor, encoder and arms of one bank on one device."""
 
-    def __init__(self, bank: Bank, *, device: str, dtype: str, anchor: Path | None, encoder: Path | None) -> None:
+    def __init__(
+        self, bank: Bank, *, device: str, dtype: str, anchor: Path | None, encoder: Path | None, cache_bytes: int | None = None
+    ) -> None:
+        """cache_bytes: of the cache of blocks, see `anchor.supply`."""
+        self._cache_bytes = cache_bytes
         self._bank = bank
         self._device = device
         self._dtype = dtype
@@ -74,6 +79,17 @@ class Running:
 
         folder, chat = self._bank.anchor_dir(self._anchor_folder), self._bank.manifest.prompt == "chat"
         return load_anchor(folder, device=self._device, dtype=self._dtype, chat=chat)
+
+    @cached_property
+    def supply(self) -> Supply:
+        """Where the arms' blocks come from.
+
+        Raises:
+            UserError: as `anchor`.
+        """
+        from memstudio.anchor.supply import Supply
+
+        return Supply(self._bank, self.anchor.device, self.anchor.dtype, self._cache_bytes)
 
     @property
     def device(self) -> str:
@@ -151,7 +167,7 @@ class Running:
         """
         from memstudio.anchor.arm import Arm
 
-        arm = Arm(self._bank, self.anchor)
+        arm = Arm(self._bank, self.anchor, self.supply)
         arm.follow(self.runtime)
         return arm
 
@@ -160,21 +176,21 @@ class Running:
         """An arm beside it on the same anchor; nothing that is tried at run time reaches it."""
         from memstudio.anchor.arm import Arm
 
-        return Arm(self._bank, self.anchor)
+        return Arm(self._bank, self.anchor, self.supply)
 
     @cached_property
     def beside(self) -> Arm:
         """An arm for what reads a run along; it holds the generic blocks, which no edit changes."""
         from memstudio.anchor.arm import Arm
 
-        return Arm(self._bank, self.anchor)
+        return Arm(self._bank, self.anchor, self.supply)
 
     def routed(self, routes: Routes, memory: Memory, overlay: Overlay, blob: Blob, key: KeyOf | None) -> PreTrainedModel:
         """The anchor as a transformers model whose rows fetch blocks of their own, under what is tried now, until `detach`."""
         from memstudio.anchor.arm import Arm
         from memstudio.anchor.routed import RowBlocks, routed_model
 
-        self._routed.append(Arm(self._bank, self.anchor))
+        self._routed.append(Arm(self._bank, self.anchor, self.supply))
         return routed_model(RowBlocks(self._routed[-1], routes, memory, overlay, blob, self.runtime, key))
 
     def lanes(self, memory: Memory, overlay: Overlay, blob: Blob) -> Lanes | None:
@@ -285,6 +301,11 @@ class Running:
         names = {"answers": "arm", PREVIEWS: "spare", BESIDE: "beside"}
         own = {name: arm for name, kept in names.items() if (arm := self.__dict__.get(kept)) is not None}
         return own | {f"transformers model {number}": arm for number, arm in enumerate(tuple(self._routed), 1)}
+
+    def free_blocks(self) -> None:
+        """Let go of the blocks that are kept for later, and of the memory that they pass through."""
+        if "supply" in self.__dict__:
+            self.supply.free()
 
     def detach(self) -> None:
         """Take the arms off the anchor."""

@@ -55,8 +55,10 @@ class Session(Looking):
         encoder: Path | None = None,
         anchor: Path | None = None,
         readonly: bool = False,
+        cache_bytes: int | None = None,
     ) -> None:
-        super().__init__(bank, store, Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder), readonly=readonly)
+        running = Running(bank, device=device, dtype=dtype, anchor=anchor, encoder=encoder, cache_bytes=cache_bytes)
+        super().__init__(bank, store, running, readonly=readonly)
         self.recomputes = 0
         """How often `recompute` was asked for."""
         self._runs = 0
