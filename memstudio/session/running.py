@@ -143,7 +143,9 @@ class Running:
                 arm.attached.detach()
         for kept in ("spare", "beside", "lens", *(("arm",) if all_arms else ())):
             self.__dict__.pop(kept, None)
+        self.free_blocks()
         if all_arms:
+            self.__dict__.pop("supply", None)
             self._routed.clear()
         else:
             gc.collect()
