@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from transformers import Cache, GenerationMixin, PreTrainedModel
 
-from memstudio.anchor.arm import Arm, Blob
+from memstudio.anchor.arm import Arm
+from memstudio.anchor.supply import Blob
 from memstudio.anchor.wish import RunTime, Wish
 from memstudio.bank.overlay import ResolvedKey
 from memstudio.bank.values import ClusterId, Memory, Overlay

@@ -31,7 +31,7 @@ class Staging:
         self._piece_bytes = piece_bytes or (CUDA_PIECE_BYTES if self._cuda else PIECE_BYTES)
         self._pieces = pieces or (CUDA_PIECES if self._cuda else 1)
         self._held: list[Tensor] = []
-        self._copied: list[torch.cuda.Event | None] = []
+        self._copied: list[torch.Event | None] = []
 
     @property
     def bytes(self) -> int:
@@ -62,7 +62,7 @@ class Staging:
 
     def _copy(self, stretch: Stretch, dtype: torch.dtype, into: Tensor) -> None:
         if into.device.type == "cpu" and into.dtype == dtype:
-            stretch.read_into(memoryview(into.view(torch.uint8).numpy()))
+            stretch.read_into(into.view(torch.uint8).numpy().data)
             return
         item = dtype.itemsize
         for begin, piece in self._read(stretch):
@@ -81,7 +81,7 @@ class Staging:
             piece = held[at][: min(size, stretch.bytes - begins[number])]
             if (copied := self._copied[at]) is not None:
                 copied.synchronize()
-            stretch.read_into(memoryview(piece.numpy()), begins[number])
+            stretch.read_into(piece.numpy().data, begins[number])
             return piece
 
         with _readers(count) as readers:
@@ -89,8 +89,8 @@ class Staging:
             for number, begin in enumerate(begins):
                 yield begin, ahead[number].result()
                 if self._cuda:
-                    event = self._copied[number % count] = torch.cuda.Event()
-                    event.record(torch.cuda.current_stream(self.device))
+                    event = self._copied[number % count] = torch.Event(self.device)
+                    event.record()
                 if number + count < len(begins):
                     ahead.append(readers.submit(read, number + count))
 

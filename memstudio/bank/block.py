@@ -74,7 +74,7 @@ def bits_of(dtype: Dtype) -> int:
 
 def _read(stretch: Stretch) -> Tensor:
     found = torch.empty(stretch.bytes, dtype=torch.uint8)
-    stretch.read_into(memoryview(found.numpy()))
+    stretch.read_into(found.numpy().data)
     return found
 
 

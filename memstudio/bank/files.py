@@ -178,7 +178,7 @@ class TensorFile:
         entry = self.entry(name, dtype, shape)
         found = np.empty(entry.shape, _NUMPY[dtype])
         if found.size:
-            self.read_into(entry.begin, memoryview(found.reshape(-1).view(np.uint8)))
+            self.read_into(entry.begin, found.reshape(-1).view(np.uint8).data)
         found.flags.writeable = False
         return found
 

@@ -178,7 +178,8 @@ class Tree:
         Raises:
             UserError: the tree's file cannot be read.
         """
-        return self._read(cluster.level, cluster.index, cluster.index + 1)[0]
+        found: Floats = self._read(cluster.level, cluster.index, cluster.index + 1)[0]
+        return found
 
     def distances(self, key: NDArray[np.floating], clusters: Sequence[ClusterId]) -> NDArray[np.float64]:
         """L2 distances [clusters] of a key [dim] to the centroids of clusters of one level, siblings for preference (what lies between
@@ -221,7 +222,7 @@ def open_tree(file: TensorFile, manifest: Manifest) -> Tree:
 
     def read(level: int, first: int, stop: int) -> Floats:
         found = np.empty((stop - first, dim), "<f4")
-        file.read_into(begins[level - 1] + first * dim * found.itemsize, memoryview(found.reshape(-1).view(np.uint8)))
+        file.read_into(begins[level - 1] + first * dim * found.itemsize, found.reshape(-1).view(np.uint8).data)
         return found
 
     return Tree(centroids, documents, manifest.branching, read, file.check_unshrunk)
