@@ -6,22 +6,16 @@ from collections.abc import Sequence
 from html import escape
 
 from memstudio.export.curve import Curve, CurvePoint, Series, read_best
+from memstudio.export.svg import joined, legend, line, look_of, mark, picture
 from memstudio.facts.statistics import Mean, Proportion
 
 _WIDTH, _HEIGHT = 900, 540
 _LEFT, _TOP, _WIDE, _HIGH = 70, 50, 560, 400
 _LEGEND = _LEFT + _WIDE + 24
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9")
-"""Okabe and Ito's, which most people can tell apart; the dash and the mark tell as well."""
-_DASHES = ("", "7 4", "2 3", "10 3 2 3")
-_STYLE = (
-    "svg{background:#fff;color:#1a1a1a;font:13px sans-serif}text{fill:#1a1a1a}.soft{fill:#555}.grid{stroke:#ddd}"
-    ".best{stroke:#999;stroke-width:9;fill:none;opacity:.35;stroke-linejoin:round}.chosen{stroke:#1a1a1a;stroke-width:2;fill:none}"
-)
 
 
 def curve_svg(curve: Curve, budget_bytes: int | None = None) -> str:
-    """The picture of a curve. Series beyond the 24 that can be told apart repeat colour and dash.
+    """The picture of a curve.
 
     budget_bytes: one to mark, on the series that says most for it.
     """
@@ -31,31 +25,24 @@ def curve_svg(curve: Curve, budget_bytes: int | None = None) -> str:
         return _LEFT + point.bytes / most * _WIDE, _TOP + (1 - share) * _HIGH
 
     parts = _frame(curve, most)
-    best = " ".join(_pair(place(point, _share(point.recall))) for point in curve.frontier())
+    best = joined(place(point, _share(point.recall)) for point in curve.frontier())
     parts.append(
         f'<polyline class="best" points="{best}"><title>the frontier: no other point answers more for its bytes</title></polyline>'
     )
     for number, series in enumerate(curve.series):
-        colour, dash = _COLOURS[number % len(_COLOURS)], _DASHES[number // len(_COLOURS) % len(_DASHES)]
+        colour, dash = look_of(number)
         points = curve.of(series)
-        line = " ".join(_pair(place(point, _share(point.recall))) for point in points)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>')
+        parts.append(line((place(point, _share(point.recall)) for point in points), number))
         for point in points:
-            (x, y), recall = place(point, _share(point.recall)), point.recall
+            at, recall = place(point, _share(point.recall)), point.recall
             low, high = place(point, recall.low or 0.0)[1], place(point, recall.high or 0.0)[1]
-            parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{colour}" opacity=".6"/>')
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"><title>{escape(_words(series, point))}</title></circle>')
-        parts += _legend(number, str(series), colour, dash)
-    parts += _legend(len(curve.series), "frontier: most for the bytes", "#999", "", 9)
+            parts.append(f'<line x1="{at[0]:.1f}" x2="{at[0]:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{colour}" opacity=".6"/>')
+            parts.append(mark(at, number, _words(series, point)))
+        parts += legend(_LEGEND, _TOP + 10 + 22 * number, str(series), colour, dash)
+    parts += legend(_LEGEND, _TOP + 10 + 22 * len(curve.series), "frontier: most for the bytes", "#999", "", 9)
     if budget_bytes is not None:
         parts += _chosen(curve, budget_bytes, most)
-    label = f"Recall of {curve.bank_name} against bytes kept"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" '
-        f'aria-label="{escape(label, quote=True)}"><style>{_STYLE}</style><rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
-    )
+    return picture(f"Recall of {curve.bank_name} against bytes kept", _WIDTH, _HEIGHT, parts)
 
 
 def _frame(curve: Curve, most: int) -> list[str]:
@@ -87,14 +74,6 @@ def _chosen(curve: Curve, budget_bytes: int, most: int) -> Sequence[str]:
     return parts
 
 
-def _legend(number: int, words: str, colour: str, dash: str, width: int = 2) -> Sequence[str]:
-    y = _TOP + 10 + 22 * number
-    return (
-        f'<line x1="{_LEGEND}" x2="{_LEGEND + 28}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="{width}" stroke-dasharray="{dash}"/>',
-        f'<text x="{_LEGEND + 36}" y="{y + 4}">{escape(words)}</text>',
-    )
-
-
 def _words(series: Series, point: CurvePoint) -> str:
     return f"{series}: {point.bytes:,} bytes, {point.blocks:,} blocks, recall {_percent(point.recall)}, log p {_mean(point.logprob)}"
 
@@ -111,10 +90,6 @@ def _mean(found: Mean) -> str:
 
 def _share(found: Proportion) -> float:
     return found.share or 0.0
-
-
-def _pair(place: tuple[float, float]) -> str:
-    return f"{place[0]:.1f},{place[1]:.1f}"
 
 
 def _size(count_bytes: float) -> str:

@@ -14,13 +14,13 @@ PROMPT = "The atomic number of gold is"
 
 
 class FirstLook(QObject):
-    """Notes the moments (seconds of `time.time`) and what the process has in memory then; closes the window after the last of them."""
+    """Notes the moments (seconds of `time.time`), with a processor's seconds and what is in memory then; closes the window at the last."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
         self.moments: dict[str, float] = {}
-        """painted, opened, route; and each with _bytes, where this system says what a process has in memory now."""
+        """painted, opened, route; each with _cpu_s too, and with _bytes, where this system says what a process has in memory now."""
         self.problem: str | None = None
         bridge = window.studio.bridge
         window.studio.opened.connect(self._opened)
@@ -49,6 +49,7 @@ class FirstLook(QObject):
         def note() -> None:
             if what not in self.moments:
                 self.moments[what] = time.time()
+                self.moments[f"{what}_cpu_s"] = time.process_time()
                 size, peak = process_memory()
                 if size is not None and not peak:
                     self.moments[f"{what}_bytes"] = size

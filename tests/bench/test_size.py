@@ -38,7 +38,7 @@ def test_a_bank_is_measured_through_and_its_study_goes(holes: Path, monkeypatch:
     before = (holes / "bank.json").read_bytes()
     found = one_bank.measured("cpu", holes, LEAVES)
     assert all(found[name] > 0 for name in (*size._DEEDS, "copy"))
-    assert found["edits"] == 1 + 3 * len(LEAVES), "the bank as shipped, and a prune, a scale and a rewrite of each"
+    assert found["edits"] == 1 + 3 * one_bank.EDITS, "the bank as shipped, and prunes, scales and rewrites"
     assert set(found["opened"]) == set(found["ran"]) == {"own_bytes", "mapped_bytes", "all_bytes", "files"}
     assert (holes / "bank.json").read_bytes() == before
 
@@ -51,8 +51,8 @@ def test_the_largest_stands_beside_the_smallest() -> None:
     rounds["21.1b"] = [{**one, "fetch": 9.0}] * 3
     figures = {each.what: each for each in size._against_size(rounds)}
     fetch = figures["fetch a route"]
-    assert (fetch.ours, fetch.peer, fetch.ratio) == (9.0, 6.0, 1.5)
-    assert fetch.detail["values"] == [6.0, 6.0, 6.0, 9.0]
+    assert (fetch.ours, fetch.peer, fetch.ratio) == (9.0, 4.0, 2.25)
+    assert fetch.detail["values"] == [4.0, 4.0, 4.0, 9.0]
     assert fetch.detail["billions"] == pytest.approx([0.02, 0.2, 2, 21.1], rel=0.06)
     assert figures["memory once it is open"].ours == 3.0
 

@@ -55,3 +55,4 @@ def test_a_start_tells_when_it_was_painted_and_when_it_showed_a_route(
     said = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
     assert before <= said["painted"] <= said["opened"] <= said["route"] <= time.time()
     assert all(said[f"{moment}_bytes"] > 1e6 for moment in ("painted", "opened", "route"))
+    assert 0 < said["painted_cpu_s"] <= said["opened_cpu_s"] <= said["route_cpu_s"]

@@ -9,6 +9,7 @@ from memstudio.jobs import Job
 
 MEASURES: dict[str, tuple[str, str]] = {
     "size": ("size", "What a bank's size costs: 0.02 to 21.1 billion parameters in blocks of one size"),
+    "soak": ("soak", "10,000 prompts in one session, with edits, undos and A/B in between"),
 }
 """Name → the module under `memstudio.bench.speed` whose function `measure` runs it, and what it measures."""
 
