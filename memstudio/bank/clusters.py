@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from memstudio.errors import UserError
 MAX_VALUE_BYTES = 4 << 20
 MAX_TERMS = 200
 MAX_EXEMPLARS = 50
+LABEL_TERMS, BETWEEN = 3, " · "
+"""A label is made of so many terms, with this between them."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TABLES = {
     "clusters": "level INT, idx INT, label TEXT, terms TEXT, documents INT, PRIMARY KEY(level, idx)",
@@ -103,7 +105,7 @@ class Clusters:
             row = db.execute("SELECT text, path FROM documents WHERE id = ?", (name,)).fetchone()
         if row is None:
             return None
-        return self._text(row[0]), self._path(row[1])
+        return self._text(row[0]), self.path_of(row[1])
 
     def documents_with(self, text: str, limit: int, seconds: float) -> list[tuple[str, str, tuple[int, ...]]]:
         """Documents whose id or text holds the text (case of ASCII letters ignored), by id: (id, text, cluster indices of its path).
@@ -119,10 +121,10 @@ class Clusters:
                 "SELECT id, text, path FROM documents WHERE text LIKE ?1 ESCAPE '\\' OR id LIKE ?1 ESCAPE '\\' LIMIT ?2", (like, limit)
             )
             with suppress(sqlite3.OperationalError):  # interrupted: what was found by then stands
-                found += ((self._text(name), self._text(body), self._path(path)) for name, body, path in rows)
+                found += ((self._text(name), self._text(body), self.path_of(path)) for name, body, path in rows)
         return found
 
-    def _path(self, text: object) -> tuple[int, ...]:
+    def path_of(self, text: object) -> tuple[int, ...]:
         """The cluster indices of a document's path."""
         try:
             path = strict_json(self._text(text))
@@ -181,7 +183,7 @@ class Clusters:
 
     def _card(self, cluster: ClusterId, row: tuple[object, ...], exemplars: tuple[Exemplar, ...]) -> ClusterCard:
         label, terms, documents = row
-        return ClusterCard(cluster, self._text(label), self._terms(terms), self._whole(documents), exemplars)
+        return ClusterCard(cluster, self._text(label), self.terms_of(terms), self._whole(documents), exemplars)
 
     def _exemplar(self, row: tuple[object, ...]) -> Exemplar:
         return Exemplar(self._text(row[0]), self._text(row[1]))
@@ -196,7 +198,8 @@ class Clusters:
             raise UserError(f"{self.path}: has a value of a wrong type: a whole number expected")
         return value
 
-    def _terms(self, value: object) -> tuple[str, ...]:
+    def terms_of(self, value: object) -> tuple[str, ...]:
+        """The terms of a row of clusters."""
         try:
             terms = strict_json(self._text(value))
         except ValueError:
@@ -209,25 +212,64 @@ class Clusters:
 def rewrite_clusters(source: Clusters, path: Path, left_out: Callable[[str], bool]) -> None:
     """Write the file anew without the documents whose text is to be left out, as documents and as exemplars, a row at a time.
 
+    In the clusters that such a document lies in, a term stays only where a document of the cluster that is left holds it, and a label
+    that is made of terms, or holds one that went, is made of those that stay.
+
     Raises:
         UserError: the source is damaged.
         OSError: the disk is full.
     """
     path.unlink(missing_ok=True)
+    gone, unheld = _what_goes(source, left_out)
     db = sqlite3.connect(path)
     try:
         with _full_disk_as_such(), db, source.rows() as (clusters, exemplars, documents):
             _make_tables(db)
-            db.executemany("INSERT INTO clusters VALUES (?, ?, ?, ?, ?)", clusters)
-            db.execute("CREATE TEMP TABLE gone(id TEXT PRIMARY KEY)")
-            for name, text, place in documents:
-                table = "gone VALUES (?)" if left_out(text) else "documents VALUES (?, ?, ?)"
-                db.execute(f"INSERT INTO {table}", (name,) if table.startswith("gone") else (name, text, place))
-            db.executemany("INSERT INTO exemplars SELECT ?1, ?2, ?3, ?4 WHERE ?4 NOT IN (SELECT id FROM gone)", exemplars)
+            db.executemany("INSERT INTO clusters VALUES (?, ?, ?, ?, ?)", (_without_terms(source, row, unheld) for row in clusters))
+            db.executemany("INSERT INTO exemplars VALUES (?, ?, ?, ?)", (row for row in exemplars if row[3] not in gone))
+            db.executemany("INSERT INTO documents VALUES (?, ?, ?)", (row for row in documents if row[0] not in gone))
         with _full_disk_as_such():
             db.execute("VACUUM")
     finally:
         db.close()
+
+
+def _what_goes(source: Clusters, left_out: Callable[[str], bool]) -> tuple[set[str], dict[tuple[int, int], set[str]]]:
+    """The ids of the documents that are left out; and of every cluster (level, index) that one of them lies in, the terms that no document
+    of the cluster which is left holds."""
+    gone: set[str] = set()
+    touched: set[tuple[int, int]] = set()
+    with source.rows() as (_, _, documents):
+        for name, text, place in documents:
+            if left_out(text):
+                gone.add(name)
+                touched.update(enumerate(source.path_of(place), 1))
+    with source.rows() as (clusters, _, documents):
+        unheld = {(level, index): set(source.terms_of(terms)) for level, index, _, terms, _ in clusters if (level, index) in touched}
+        for name, text, place in documents if any(unheld.values()) else ():
+            if name not in gone:
+                for waiting in filter(None, map(unheld.get, enumerate(source.path_of(place), 1))):
+                    waiting.difference_update([term for term in waiting if _holds(text, term)])
+    return gone, unheld
+
+
+def _without_terms(source: Clusters, row: Cluster, unheld: Mapping[tuple[int, int], set[str]]) -> Cluster:
+    """A row of clusters without the terms that went."""
+    level, index, label, terms, documents = row
+    went = unheld.get((level, index))
+    if not went:
+        return row
+    before = source.terms_of(terms)
+    after = [term for term in before if term not in went]
+    parts = label.split(BETWEEN)
+    if parts == list(before[: len(parts)]) or any(_holds(label, term) for term in went):
+        label = BETWEEN.join(after[: max(len(parts), LABEL_TERMS)])
+    return level, index, label, json.dumps(after, ensure_ascii=False), documents
+
+
+def _holds(text: str, term: str) -> bool:
+    """Whether a term stands in a text as whole words, case ignored."""
+    return re.search(rf"(?<!\w){re.escape(term.casefold())}(?!\w)", text.casefold()) is not None
 
 
 @contextmanager

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
+from memstudio.bank.clusters import BETWEEN, LABEL_TERMS
 from memstudio.builder.tree import Grown
 
-_TERMS, _EXEMPLARS, _LABEL = 8, 3, 3
+_TERMS, _EXEMPLARS = 8, 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,6 @@ def label_clusters(texts: Iterable[str], keys: NDArray[np.float32], grown: Grown
             score = np.asarray(counts[inside].sum(axis=0)).ravel() * weight
             terms = [str(words[i]) for i in np.argsort(-score, kind="stable")[:_TERMS] if score[i] > 0]
             near = inside[np.argsort(np.linalg.norm(keys[inside] - centroid, axis=1), kind="stable")[:_EXEMPLARS]]
-            labels.append(Label(" · ".join(terms[:_LABEL]), terms, [int(i) for i in near]))
+            labels.append(Label(BETWEEN.join(terms[:LABEL_TERMS]), terms, [int(i) for i in near]))
         out.append(labels)
     return out

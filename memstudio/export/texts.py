@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def write_texts(bank: Bank, target: Path, gone: Gone, told: Told) -> dict[str, FileRef]:
     """Write facts, probes, routes and clusters.sqlite of a bank into another folder, as far as there are any; gives what was written.
 
-    Nothing taken down: the files as they are. Otherwise without its facts, their routes, and the documents that tell of it.
+    Nothing taken down: the files as they are. Otherwise without its facts, their routes, the documents that tell of it, and the terms
+    and labels that come of these alone.
 
     Raises:
         UserError: a file of the bank is damaged.

@@ -177,7 +177,25 @@ def test_what_was_taken_down_is_in_no_text(export: Export, bank: Bank) -> None:
         assert words not in raw
     names = {near.document for level in (1, 2, 3) for at in range(3) for near in smaller.card(ClusterId(level, at)).exemplars}
     assert "doc-iron" not in names
-    assert smaller.card(ClusterId(1, 0)).label == bank.card(ClusterId(1, 0)).label
+
+
+def test_what_was_taken_down_is_in_no_label_and_no_term(export: Export, bank: Bank) -> None:
+    smaller = export(gone=Gone(documents=("iron is the element number 26.",)))
+    found = bank.document("doc-iron")
+    assert found is not None
+    shared = False
+    for level in (1, 2, 3):
+        for at in range(bank.tree.count(level)):
+            before, after = bank.card(ClusterId(level, at)), smaller.card(ClusterId(level, at))
+            if before.cluster not in found[1]:
+                assert (after.label, after.terms) == (before.label, before.terms)
+                continue
+            others = tuple(near.document.removeprefix("doc-") for near in bank.documents_of(before.cluster) if near.document != "doc-iron")
+            assert set(after.terms) == set(others), "a term stays where a document that is left holds it"
+            assert after.label == (" · ".join(after.terms[:3]) or str(before.cluster))
+            shared = shared or bool(others)
+    assert shared, "some cluster of it holds other documents"
+    assert b"iron" not in (smaller.folder / "clusters.sqlite").read_bytes()
 
 
 def test_a_bank_whose_facts_are_all_gone_has_no_file_of_them(export: Export, bank: Bank) -> None:
