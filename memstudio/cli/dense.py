@@ -42,7 +42,7 @@ def report_dense(done: "DenseModel", study: Path | None, json: bool) -> None:
         if block.kind not in ("base", "blob"):
             show.say(f"  {block.chosen} is not there: {block.kind if block.held is None else f'its sibling {block.held}'} stands in")
     if done.rounded:
-        show.say(f"  some numbers of the blocks were rounded to {done.dtype}")
+        show.say(f"  some numbers were rounded to {done.dtype}")
     if done.difference is None:
         show.say("  logits were not compared")
     else:

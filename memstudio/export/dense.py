@@ -72,16 +72,32 @@ def dense_bytes(dense: Dense) -> int:
 
 
 def rounds(dense: Dense) -> bool:
-    """Whether some of the blocks' numbers do not fit the dtype in which the result holds them."""
-    for name in anchor_files(dense.source):
-        if name.endswith(".safetensors"):
-            for tensor, entry in read_header(inside(dense.source, name)).tensors.items():
-                layer, part, kind = dense.widening.parts.get(tensor, (-1, "", ""))
-                if kind == "weight":
-                    own = _neurons(dense, layer, part)
-                    if not torch.equal(own.to(_TORCH[dense.stored(entry)]).float(), own):
-                        return True
-    return False
+    """Whether some numbers, the blocks' or the anchor's own, do not fit the dtype in which the result holds them.
+
+    Raises:
+        UserError: some would be infinite in it, or the anchor cannot be read.
+    """
+    found = False
+    for file in (read_header(inside(dense.source, name)) for name in anchor_files(dense.source) if name.endswith(".safetensors")):
+        for name, entry in file.tensors.items():
+            stored = _TORCH.get(dense.stored(entry))
+            if stored is not None:
+                for numbers in _numbers(dense, file, name, entry):
+                    held = numbers.to(stored)
+                    if not held[numbers.isfinite()].isfinite().all():
+                        raise UserError(f"--dtype {dense.dtype or 'as stored'}: numbers of {name} are infinite in it: choose float32")
+                    found = found or not torch.equal(held.to(numbers.dtype), numbers)
+    return found
+
+
+def _numbers(dense: Dense, file: TensorFile, name: str, entry: TensorEntry) -> Iterator[Tensor]:
+    """The numbers of a tensor that its dtype in the result may not hold: the blocks', and where that is a narrower one the anchor's."""
+    layer, part, kind = dense.widening.parts.get(name, (-1, "", ""))
+    if kind == "weight":
+        yield _neurons(dense, layer, part)
+    stored = _TORCH[dense.stored(entry)]
+    if torch.promote_types(_TORCH[entry.dtype], stored) != stored:
+        yield from (_tensor(piece, entry) for piece in _read(file, entry, PIECE_BYTES))
 
 
 def _weights(dense: Dense, file: TensorFile) -> Iterator[Piece]:

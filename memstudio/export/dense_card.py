@@ -38,7 +38,7 @@ class Baked:
 class DenseModel:
     """A dense model that was exported. inner: neurons of an MLP, before and after; bytes: of all its weights and settings.
 
-    rounded: whether some block's numbers did not fit `dtype` ("as stored" where none was asked for).
+    rounded: whether some numbers, a block's or the anchor's, did not fit `dtype` ("as stored" where none was asked for).
     difference: the largest float32 logit difference from the session, over `read` texts; recall_before, recall_after: the facts whose
     prompts take the route, asked of the session and of the result. None where that was not measured.
     """
@@ -63,7 +63,7 @@ def dense_card(bank: Bank, model: DenseModel, version: str) -> str:
     """README.md. version: of the program that wrote it."""
     route = " › ".join(map(str, model.route))
     rows = "".join(f"| {each.chosen} | {_cell(bank.card(each.chosen).label)} | {_state(each)} | {each.width} |\n" for each in model.blocks)
-    rounded = " Some numbers of the blocks were rounded to it." if model.rounded else ""
+    rounded = " Some numbers were rounded to it." if model.rounded else ""
     return (
         "---\nlibrary_name: transformers\npipeline_tag: text-generation\n---\n\n"
         f"# {model.path.name}\n\n"

@@ -21,7 +21,6 @@ from memstudio.export.pouring import pour
 from memstudio.facts.statistics import Proportion, proportion
 from memstudio.jobs import Job
 from memstudio.session.exporting import ASKED, nothing_tried, some
-from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
     from memstudio.anchor.arm import Arm
@@ -37,7 +36,6 @@ _ROOM = 32
 _README = "README.md"
 
 
-@tells
 def export_dense(
     session: Session,
     out: str | Path,
@@ -56,8 +54,9 @@ def export_dense(
     with the session's, and ask both the facts whose prompts take the route.
 
     Raises:
-        UserError: no such cluster, an architecture that cannot, a target that is taken, a full disk; logits off by more than `LARGEST`
-            (a dtype that was asked for and rounds the blocks may be); nothing is left then.
+        UserError: no such cluster, an architecture that cannot, a dtype that cannot hold the numbers, a target that is taken, a full disk;
+            logits off by more than `LARGEST`
+            (a dtype that was asked for and rounds numbers may be); nothing is left then.
         Cancelled: the job was cancelled; nothing is left.
     """
     from memstudio.export.dense import dense_bytes, rounds

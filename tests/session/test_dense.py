@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3nTextConfig,
 from memstudio.anchor import widen
 from memstudio.bank.values import ClusterId, Fallback
 from memstudio.editing.prune import Prune
+from memstudio.editing.rewrite import Rewrite
 from memstudio.editing.scale import Scale
 from memstudio.errors import UserError
 from memstudio.jobs import Cancelled, Job
@@ -153,6 +154,21 @@ def test_the_dtype_is_the_anchors_unless_another_is_asked_for(opens: OpenSession
     assert narrow.difference is not None
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "narrow").dtype == torch.float16
     assert not (tmp_path / "rounded").exists()
+
+
+def test_a_dtype_that_rounds_the_anchor_is_said_and_one_that_cannot_hold_it_is_refused_at_once(
+    opens: OpenSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = opens(make_bank(tmp_path / "bank", dtype="bfloat16"))
+    narrow = export_dense(session, tmp_path / "narrow", [LEAF], dtype="bfloat16")
+    assert narrow.rounded, "the blocks fit, the anchor does not"
+    assert "Some numbers were rounded" in (tmp_path / "narrow/README.md").read_text()
+    assert not export_dense(session, tmp_path / "wide", [LEAF], dtype="float32", check=False).rounded
+    session.apply(Rewrite(LEAF, session.bank.block(LEAF).float() * 2.0**20))
+    monkeypatch.setattr("memstudio.export.dense.write_dense", lambda *_: pytest.fail("something was written"))
+    with pytest.raises(UserError, match=r"--dtype float16: numbers of model.*down_proj.weight are infinite in it: choose float32"):
+        export_dense(session, tmp_path / "out", [LEAF], dtype="float16")
+    assert not (tmp_path / "out").exists()
 
 
 def test_architectures_that_cannot_say_why(opens: OpenSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: Session) -> None:
