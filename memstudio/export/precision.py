@@ -22,8 +22,8 @@ CHOICES: tuple[Choice, ...] = get_args(Choice)
 PRECISIONS: tuple[Precision, ...] = ("int4", "int8", "bank")
 """Coarsest first; a code of a precision is its place here."""
 BITS: dict[Precision, int] = {"int4": 4, "int8": 8}
-Losses = Mapping[Precision, float]
-"""The share (0 … 1) of a block's worth that a precision loses; the bank's own loses none."""
+Losses = Mapping[Precision, Sequence[float]]
+"""The share (0 … 1) of a block's worth that a precision loses, a level; the bank's own loses none."""
 
 
 def offered(bank: Bank, choice: Choice) -> tuple[Precision, ...]:
@@ -73,8 +73,9 @@ def generic_bytes(bank: Bank, precision: Precision) -> int:
 
 def added(worth: Sequence[NDArray[np.float64]], precisions: Sequence[Precision], losses: Losses) -> list[list[NDArray[np.float64]]]:
     """What each step of a block adds to its worth, step after step, then level after level: worth × (1 − loss), less what was there."""
-    kept = [0.0, *(1.0 - losses.get(each, 0.0) for each in precisions)]
-    return [[scores * (now - before) for scores in worth] for before, now in pairwise(kept)]
+    none = (0.0,) * len(worth)
+    lost = [(1.0,) * len(worth), *(losses.get(each, none) for each in precisions)]
+    return [[scores * (a - b) for scores, a, b in zip(worth, before, now, strict=True)] for before, now in pairwise(lost)]
 
 
 def coded(row: Tensor, hidden_size: int, precision: Precision) -> Tensor:

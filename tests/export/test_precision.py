@@ -29,7 +29,7 @@ from memstudio.jobs import Job
 from tests.tiny import make_bank
 
 BRANCHING, COUNTS = (2, 3, 2), (2, 6, 12)
-LOSSES: dict[Precision, float] = {"int8": 0.4, "int4": 0.5}
+LOSSES: dict[Precision, tuple[float, ...]] = {"int8": (0.4,) * 3, "int4": (0.5,) * 3}
 GOLD = ClusterId(3, 4)
 
 
@@ -96,7 +96,8 @@ def test_what_a_smaller_budget_keeps_a_larger_one_keeps_at_least_as_precisely(
 ) -> None:
     ranking = by_chance(bank.tree, seed)
     scores = tuple(each - 0.2 for each in ranking.scores)
-    plan = plan_export(bank, {}, replace(ranking, scores=scores), precision="mixed", losses={"int4": loss, "int8": loss / 3}, keep=[GOLD])
+    lost: dict[Precision, tuple[float, ...]] = {"int4": (loss, loss / 2, 0.0), "int8": (loss / 3, loss / 4, 0.0)}
+    plan = plan_export(bank, {}, replace(ranking, scores=scores), precision="mixed", losses=lost, keep=[GOLD])
     before: dict[ClusterId, Precision] = {}
     for budget in sorted(budgets):
         kept = plan.kept(plan.share(budget))
@@ -110,13 +111,15 @@ def test_what_a_smaller_budget_keeps_a_larger_one_keeps_at_least_as_precisely(
 
 
 def test_worth_is_shared_between_the_steps_and_a_costly_loss_makes_them_one(bank: Bank) -> None:
-    [first, second, third] = added([np.array([2.0, -1.0])], ("int4", "int8", "bank"), LOSSES)
+    worth = [np.array([2.0, -1.0]), np.array([4.0])]
+    [first, second, third] = added(worth, ("int4", "int8", "bank"), {"int8": (0.4, 0.0), "int4": (0.5, 0.25)})
     assert first[0].tolist() == pytest.approx([1.0, -0.5])
+    assert [each[1].tolist() for each in (first, second, third)] == [[3.0], [1.0], [0.0]]
     assert (first[0] + second[0] + third[0]).tolist() == pytest.approx([2.0, -1.0])
     ranking = by_chance(bank.tree, 1)
-    lossless = plan_export(bank, {}, ranking, precision="mixed", losses={"int4": 0.0, "int8": 0.0})
+    lossless = plan_export(bank, {}, ranking, precision="mixed", losses={})
     assert set(clusters(lossless.kept(lossless.share(0.15))).values()) == {"int4"}
-    costly = plan_export(bank, {}, ranking, precision="mixed", losses={"int4": 0.95, "int8": 0.0})
+    costly = plan_export(bank, {}, ranking, precision="mixed", losses={"int4": (0.95,) * 3})
     found = list(clusters(costly.kept(costly.share(0.2))).values())
     assert found.count("int8") > found.count("int4"), "what int4 spoils is taken on to int8 before the next block"
 

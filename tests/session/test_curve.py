@@ -1,15 +1,19 @@
 """A curve says of a smaller bank what that bank says of itself once it is written, and runs no prompt twice under the same blocks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
+from memstudio.anchor.engine import logits
+from memstudio.anchor.wish import Wish
 from memstudio.bank.values import ClusterId, Fallback
 from memstudio.editing.prune import Prune
 from memstudio.editing.scale import Scale
 from memstudio.errors import UserError
 from memstudio.export.curve import Curve, Series
-from memstudio.export.precision import Choice
+from memstudio.export.precision import Choice, coded
 from memstudio.export.rank import RANKINGS
 from memstudio.facts.values import Fact
 from memstudio.jobs import Cancelled, Job
@@ -47,9 +51,33 @@ def test_what_fewer_bits_lose_is_measured_on_facts_and_else_on_the_numbers(sessi
     facts, job = session.facts(), Job("losses")
     measured, numbers = measured_losses(session, "mixed", facts, job), measured_losses(session, "mixed", [], job)
     assert set(measured) == set(numbers) == {"int4", "int8"}
-    assert 0 < numbers["int8"] < numbers["int4"] < 0.1
-    assert all(0 <= loss <= 0.99 for loss in measured.values())
+    assert all(0 < one < other < 0.1 for one, other in zip(numbers["int8"], numbers["int4"], strict=True))
+    assert all(0 <= loss <= 0.99 for losses in measured.values() for loss in losses)
     assert measured_losses(session, "int8", facts, job) == {}
+    full, levels = whole_route(session, facts), range(1, 4)
+    worth = [whole_route(session, facts, levels=level) - whole_route(session, facts, levels=level - 1) for level in levels]
+    for level in levels:
+        lost = (full - whole_route(session, facts, coarse=level)) / worth[level - 1]
+        if worth[level - 1] > 0:
+            assert measured["int4"][level - 1] == pytest.approx(min(max(lost, 0.0), 0.99), abs=1e-3)
+        else:
+            assert measured["int4"][level - 1] == numbers["int4"][level - 1]
+    assert any(each > 0 for each in worth)
+
+
+def whole_route(session: Session, facts: Sequence[Fact], *, levels: int = 3, coarse: int = 0) -> float:
+    """The summed log-probability of the expected answers on the reference path, with so many levels, one of them in int4."""
+    total, spare = 0.0, session.running.spare
+    for fact in facts:
+        (route,) = session.routes([fact.prompt])
+        spare.fetch(Wish("fetched", route, levels), {}, session.blob)
+        if coarse:
+            row = coded(session.bank.block(route[coarse - 1]), session.bank.manifest.hidden_size, "int4")
+            spare.attached.slots.fill(coarse, row, 1.0, "coarse")
+        ids, answer = session.running.encode(fact.prompt), session.running.anchor.continuation(fact.prompt, fact.expected)
+        scores = torch.log_softmax(logits(spare.attached, ids + answer), -1)
+        total += sum(float(scores[len(ids) - 1 + at, token]) for at, token in enumerate(answer))
+    return total
 
 
 @pytest.mark.parametrize("fallback", FALLBACKS)
