@@ -14,6 +14,7 @@ from memstudio.session.routing import fetched
 from memstudio.session.running import Wish
 
 if TYPE_CHECKING:
+    from memstudio.session.looking import Looking
     from memstudio.session.session import Session
 
 
@@ -52,8 +53,8 @@ def trace(
     )
 
 
-def neurons(session: Session, cluster: ClusterId) -> tuple[Neuron, ...]:
-    """See `Session.neurons`. A cluster whose own block is pruned, or that has none, has no neurons: a stand-in's are not its own."""
+def neurons(session: Looking, cluster: ClusterId) -> tuple[Neuron, ...]:
+    """See `Looking.neurons`. A cluster whose own block is pruned, or that has none, has no neurons: a stand-in's are not its own."""
     session.bank.tree.check(cluster)
     found = resolve(session.bank, session.overlay, cluster, session.blob)
     if found.row is None or found.cluster != cluster:

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memstudio.anchor.values import Neuron
+from memstudio.anchor.wish import Wish
 from memstudio.bank.values import ClusterCard, ClusterId, Route
 from memstudio.facts.values import Fact, PromptSet
 from memstudio.jobs import Job
@@ -19,6 +21,7 @@ from memstudio.session.use import count_use
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
     from memstudio.history.store import Store
+    from memstudio.session.findings import Findings
     from memstudio.session.router import Router
     from memstudio.session.used import Counted
 
@@ -66,6 +69,11 @@ class Looking(Trying):
         """
         return self._own.routes(texts, self.running.key_vectors)
 
+    def resolved(self, clusters: Sequence[ClusterId]) -> tuple[object, ...]:
+        """What a route really fetches at the head, after fallback; equal answers mean bit-identical blocks. Reads no weights."""
+        wish = Wish("fetched", tuple(clusters))
+        return tuple(self.running.identity(wish, level, self._overlay) for level in range(1, self.bank.tree.depth + 1))
+
     def card(self, cluster: ClusterId) -> ClusterCard:
         """Label, terms, documents and exemplars of a cluster.
 
@@ -73,6 +81,26 @@ class Looking(Trying):
             UserError: the cluster does not exist.
         """
         return self.bank.card(cluster)
+
+    def neurons(self, cluster: ClusterId) -> tuple[Neuron, ...]:
+        """The memory neurons of a block as it stands at the head, with what their value rows promote (projected); no prompt is run.
+
+        Raises:
+            UserError: the cluster does not exist.
+        """
+        from memstudio.session.evidence import neurons
+
+        return neurons(self, cluster)
+
+    def search(self, text: str, *, limit: int = 50, job: Job | None = None) -> Findings:
+        """Clusters by id, label, term, the text of a document or a fact; with "token:" before it the blocks that promote a token.
+
+        Raises:
+            UserError: after "token:", a text that is not one token of the anchor.
+        """
+        from memstudio.session.search import search
+
+        return search(self, text, limit=limit, job=job)
 
     def facts(self) -> list[Fact]:
         """The bank's own facts; where it has none its probes, which stand in for them (kind `probe`); none where it has neither.

@@ -14,7 +14,7 @@ from memstudio.jobs import Job
 from memstudio.session.findings import Finding, Findings
 
 if TYPE_CHECKING:
-    from memstudio.session.session import Session
+    from memstudio.session.looking import Looking
 
 TOKEN = "token:"
 """What a search for the blocks that promote a token begins with: it reads every block."""
@@ -23,8 +23,8 @@ _ABOUT = 60
 _ID = re.compile(r"([1-9]\d{0,2})/(\d{0,9})")
 
 
-def search(session: Session, text: str, *, limit: int = 50, job: Job | None = None) -> Findings:
-    """See `Session.search`."""
+def search(session: Looking, text: str, *, limit: int = 50, job: Job | None = None) -> Findings:
+    """See `Looking.search`."""
     wanted = text.strip()
     if wanted.startswith(TOKEN):
         return Findings(text, token_blocks(session, wanted[len(TOKEN) :], limit=limit, job=job or Job("search")))
@@ -34,7 +34,7 @@ def search(session: Session, text: str, *, limit: int = 50, job: Job | None = No
     return Findings(text, tuple(one for part in parts for one in part))
 
 
-def _ids(session: Session, text: str) -> list[Finding]:
+def _ids(session: Looking, text: str) -> list[Finding]:
     """The cluster of that id, then those whose id begins so."""
     match = _ID.fullmatch(text)
     if match is None or int(match[1]) > session.bank.tree.depth:
@@ -46,7 +46,7 @@ def _ids(session: Session, text: str) -> list[Finding]:
     return [Finding("cluster", cluster, str(cluster), session.bank.card(cluster).label) for cluster in clusters]
 
 
-def _labels(session: Session, text: str, limit: int) -> list[Finding]:
+def _labels(session: Looking, text: str, limit: int) -> list[Finding]:
     found, needle = [], text.casefold()
     for cluster in session.bank.search(text, limit):
         card = session.bank.card(cluster)
@@ -58,7 +58,7 @@ def _labels(session: Session, text: str, limit: int) -> list[Finding]:
     return found
 
 
-def _documents(session: Session, text: str) -> list[Finding]:
+def _documents(session: Looking, text: str) -> list[Finding]:
     return [
         Finding("document", cluster, _around(document.text, text), f"{document.document} · {cluster}")
         for document, cluster in session.bank.documents_with(text, _EACH)
@@ -72,7 +72,7 @@ def _around(text: str, needle: str) -> str:
     return ("…" if start else "") + " ".join(text[start:end].split()) + ("…" if end < len(text) else "")
 
 
-def _facts(session: Session, text: str) -> list[Finding]:
+def _facts(session: Looking, text: str) -> list[Finding]:
     needle = text.casefold()
     hits = [f for f in session.facts() if needle in f"{f.prompt} {f.subject}".casefold() or needle == f.expected.casefold()][:_EACH]
     routes = session.routes([fact.prompt for fact in hits])
@@ -83,7 +83,7 @@ def _facts(session: Session, text: str) -> list[Finding]:
     ]
 
 
-def token_blocks(session: Session, text: str, *, limit: int, job: Job) -> tuple[Finding, ...]:
+def token_blocks(session: Looking, text: str, *, limit: int, job: Job) -> tuple[Finding, ...]:
     """The blocks, as they stand at the head, with the neuron that promotes a token most, best first (projected; every block is read).
 
     Raises:
@@ -116,7 +116,7 @@ def token_blocks(session: Session, text: str, *, limit: int, job: Job) -> tuple[
     )
 
 
-def _token(session: Session, text: str) -> int:
+def _token(session: Looking, text: str) -> int:
     wanted, anchor = text.strip(), session.running.anchor
     if not wanted:
         raise UserError("no token is named: write it after token:, for example token:gold")

@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memstudio.anchor.values import DeviceChoice, Neuron, Run, Sampling, Token, Trace
-from memstudio.bank.values import ClusterId, Memory, Overlay
+from memstudio.anchor.values import DeviceChoice, Run, Sampling, Token, Trace
+from memstudio.bank.values import ClusterId, Fallback, Memory, Overlay
 from memstudio.editing.desk import Desk
 from memstudio.editing.plan import Edit, Plan, plan_edit
 from memstudio.errors import UserError
 from memstudio.events import Traced
-from memstudio.facts.values import Answers, Fact, Judge, Scores
+from memstudio.facts.values import Answers, Fact, Judge, PromptSet, Scores
 from memstudio.jobs import Job
 from memstudio.session.looking import Looking
 from memstudio.session.routing import choose
@@ -30,13 +30,16 @@ if TYPE_CHECKING:
 
     from memstudio.anchor.routed import KeyOf, PreTrainedModel
     from memstudio.bank.bank import Bank
+    from memstudio.export.dense_card import DenseModel
+    from memstudio.export.precision import Choice
+    from memstudio.export.rank import RankBy
     from memstudio.facts.gate import Limits
     from memstudio.history.store import Store
     from memstudio.history.values import Revision
     from memstudio.session.arm_wish import ArmWish
     from memstudio.session.arms import Arms
     from memstudio.session.comparing import Comparison
-    from memstudio.session.findings import Findings
+    from memstudio.session.exported import Exported
     from memstudio.session.requests import Request
     from memstudio.session.scanned import Scan
     from memstudio.session.takedown import Paths
@@ -192,11 +195,6 @@ class Session(Looking):
         if memory == "generic":
             refuse_without_generic(self)
         return self.running.routed(row_routes(self), memory, self.overlay, self.blob, key)
-
-    def resolved(self, clusters: Sequence[ClusterId]) -> tuple[object, ...]:
-        """What a route really fetches at the head, after fallback; equal answers mean bit-identical blocks. Reads no weights."""
-        wish = Wish("fetched", tuple(clusters))
-        return tuple(self.running.identity(wish, level, self._overlay) for level in range(1, self.bank.tree.depth + 1))
 
     # --- edits ------------------------------------------------------------------------------------------------------
 
@@ -372,26 +370,6 @@ class Session(Looking):
 
         return scan(self, text, answer, key=key, job=job or Job("scan"), told=told)
 
-    def search(self, text: str, *, limit: int = 50, job: Job | None = None) -> Findings:
-        """Clusters by id, label, term, the text of a document or a fact; with "token:" before it the blocks that promote a token.
-
-        Raises:
-            UserError: after "token:", a text that is not one token of the anchor.
-        """
-        from memstudio.session.search import search
-
-        return search(self, text, limit=limit, job=job)
-
-    def neurons(self, cluster: ClusterId) -> tuple[Neuron, ...]:
-        """The memory neurons of a block as it stands at the head, with what their value rows promote (projected); no prompt is run.
-
-        Raises:
-            UserError: the cluster does not exist.
-        """
-        from memstudio.session.evidence import neurons
-
-        return neurons(self, cluster)
-
     @tells
     def score(
         self,
@@ -431,3 +409,50 @@ class Session(Looking):
             answers=answers,
             job=job or Job("score"),
         )
+
+    # --- for others -------------------------------------------------------------------------------------------------
+
+    @tells
+    def export_bank(
+        self,
+        out: str | Path,
+        *,
+        budget: int | None = None,
+        fraction: float | None = None,
+        rank_by: RankBy | None = None,
+        keep: Collection[ClusterId] = (),
+        drop: Collection[ClusterId] = (),
+        fallback: Fallback | None = None,
+        precision: Choice = "bank",
+        facts: Sequence[Fact] | PromptSet | None = None,
+        seed: int = 0,
+        check: bool = True,
+        job: Job | None = None,
+    ) -> Exported:
+        """Write a bank of its own with the best blocks that fit, as the study stands at the head; see `session.exporting.export_bank`."""
+        from memstudio.session.exporting import export_bank
+
+        return export_bank(
+            self,
+            out,
+            budget=budget,
+            fraction=fraction,
+            rank_by=rank_by,
+            keep=keep,
+            drop=drop,
+            fallback=fallback,
+            precision=precision,
+            facts=facts,
+            seed=seed,
+            check=check,
+            job=job,
+        )
+
+    @tells
+    def export_dense(
+        self, out: str | Path, route: str | Sequence[ClusterId], *, dtype: str | None = None, check: bool = True, job: Job | None = None
+    ) -> DenseModel:
+        """Write the anchor with the blocks of one route as an ordinary model folder; see `session.dense.export_dense`."""
+        from memstudio.session.dense import export_dense
+
+        return export_dense(self, out, route, dtype=dtype, check=check, job=job)

@@ -62,7 +62,5 @@ def exported(session: Session, number: int, wish: ExportWish, job: Job) -> Expor
     order = wish.order
     said: dict[str, object] = {"budget": wish.budget_bytes, "rank_by": order.rank_by, "keep": order.keep, "drop": order.drop}
     said |= {"fallback": wish.fallback, "check": wish.check}
-    session.emit(
-        Did("export_bank", (wish.out,), {name: value for name, value in said.items() if value != ()}, "memstudio.session.exporting")
-    )
+    session.emit(Did("export_bank", (wish.out,), {name: value for name, value in said.items() if value != ()}))
     return ExportDone(number, done)

@@ -108,7 +108,7 @@ def test_a_bank_is_exported_and_opened(opened: MainWindow, dialog: ExportDialog,
     assert "after, of 16 prompts." in dialog.line.text()
     bank = open_bank(tmp_path / "smaller")
     assert sum(int(bank.held(level).sum()) for level in (1, 2, 3)) == wanted
-    assert "export_bank(session, Path(" in opened.log.script
+    assert "session.export_bank(Path(" in opened.log.script
     assert dialog.open_button.isVisible()
     settle(dialog.open_button.click)
     assert opened.studio.bank is not None
