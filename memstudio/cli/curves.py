@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from memstudio.export.curve import Curve, CurvePoint
+    from memstudio.facts.statistics import Mean
 
     Word = TypeVar("Word", bound=str)
 
@@ -149,7 +150,7 @@ def _point(point: "CurvePoint") -> dict[str, object]:
 
 
 def _payload(found: "Curve", budget_bytes: int | None) -> dict[str, object]:
-    from memstudio.export.curve import duels, read_best
+    from memstudio.export.curve import duels, gain, read_best
 
     best = None if budget_bytes is None else read_best(found, budget_bytes)
 
@@ -161,7 +162,10 @@ def _payload(found: "Curve", budget_bytes: int | None) -> dict[str, object]:
         "points": [_point(point) for point in found.points],
         "frontier": [_point(point) for point in found.frontier()],
         "chosen": None if best is None else {"budget_bytes": budget_bytes, "series": str(best[0]), **asdict(best[1])},
-        "duels": [{"share": one.share, "of": str(one.series), "to": str(other.series), **pair.json()} for one, other, pair in duels(found)],
+        "duels": [
+            {"share": one.share, "of": str(one.series), "to": str(other.series), **pair.json(), "logprob": gain(one, other)}
+            for one, other, pair in duels(found)
+        ],
     }
 
 
@@ -202,12 +206,18 @@ def _say_chosen(found: "Curve", budget_bytes: int | None) -> None:
 
 
 def _say_duels(found: "Curve") -> None:
-    from memstudio.export.curve import duels
+    from memstudio.export.curve import duels, gain
 
-    rows = [(str(b.series), show.percent(a.share), pair.gained, pair.lost, pair.p) for a, b, pair in duels(found)]
+    rows = [(str(b.series), show.percent(a.share), pair.gained, pair.lost, pair.p, _gain(gain(a, b))) for a, b, pair in duels(found)]
     if rows:
         title = f"from {found.series[0]}, prompt by prompt (p: exact McNemar test)"
-        show.table(title, ("to", "budget", "gained", "lost", "p"), rows, right=(1, 2, 3, 4))
+        show.table(title, ("to", "budget", "gained", "lost", "p", "log p, 95%"), rows, right=range(1, 6))
+
+
+def _gain(found: "Mean") -> str:
+    if found.mean is None or found.low is None or found.high is None:
+        return "–"
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
 def _interval(share: float | None, low: float | None, high: float | None) -> str:

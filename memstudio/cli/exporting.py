@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from memstudio.bank.values import ClusterId, Fallback
     from memstudio.facts.statistics import Proportion
+    from memstudio.facts.values import Fact, PromptSet
     from memstudio.jobs import Job
     from memstudio.session import Session
     from memstudio.session.exported import Exported
@@ -82,6 +83,10 @@ def export(
     facts: Annotated[
         Path | None, typer.Option("--facts", metavar="FILE", help="bank: rank by these facts.", show_default="the bank's own")
     ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option("--prompts", metavar="FILE", help="bank: rank by these prompts, a line each or JSON lines.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="bank: of --rank-by random.")] = 0,
     route: Annotated[
         str | None, typer.Option("--route", metavar="TEXT|CLUSTER", help="dense: the route whose blocks it holds.", show_default=False)
@@ -101,7 +106,7 @@ def export(
         raise UserError(f"--as {kind}: is not there; {', '.join(_KINDS[:-1])} and {_KINDS[-1]} are")
     _only(kind, "patch", {"--revisions": revisions})
     options = {"--budget": budget, "--rank-by": rank_by, "--fallback": fallback, "--plan": plan, "--write-plan": write_plan}
-    _only(kind, "bank", {**options, "--precision": precision, "--keep": keep, "--drop": drop, "--facts": facts})
+    _only(kind, "bank", {**options, "--precision": precision, "--keep": keep, "--drop": drop, "--facts": facts, "--prompts": prompts})
     _only(kind, "dense", {"--route": route, "--dtype": dtype})
     if kind == "published":
         if study is not None:
@@ -113,7 +118,9 @@ def export(
         with reading(bank, study=study, device=device, anchor=anchor, encoder=encoder) as session, show.progress("export") as job:
             report_dense(export_dense_model(session, out, route, dtype, check, job), session.study, json)
     else:
-        asked = Asked(budget, rank_by, fallback, precision, plan, write_plan, clusters_of(keep), clusters_of(drop), facts, seed, check)
+        asked = Asked(
+            budget, rank_by, fallback, precision, plan, write_plan, clusters_of(keep), clusters_of(drop), facts, prompts, seed, check
+        )
         with reading(bank, study=study, device=device, anchor=anchor, encoder=encoder) as session, show.progress("export") as job:
             done = _export_bank(session, out, asked, job)
             _report(done, session.study, json)
@@ -132,12 +139,12 @@ class Asked:
     keep: "tuple[ClusterId, ...]"
     drop: "tuple[ClusterId, ...]"
     facts: Path | None
+    prompts: Path | None
     seed: int
     check: bool
 
 
 def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Exported":
-    from memstudio.cli.facts import read_or_say
     from memstudio.export.place import refuse_taken
     from memstudio.export.plan_file import read_plan, write_plan
     from memstudio.export.precision import CHOICES
@@ -148,16 +155,43 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
     budget, fraction = budget_of(asked.budget)
     by, fallback = _one_of("--rank-by", asked.rank_by, RANKINGS), _one_of("--fallback", asked.fallback, FALLBACKS)
     precision = _one_of("--precision", asked.precision, CHOICES) or "bank"
-    facts = read_or_say(asked.facts).facts if asked.facts is not None else None
+    facts = _asked_of(asked)
     if asked.plan is None:
-        plan = plan_bank(session, by, keep=asked.keep, drop=asked.drop, precision=precision, facts=facts, seed=asked.seed, job=job)
+        plan = plan_bank(
+            session,
+            by,
+            keep=asked.keep,
+            drop=asked.drop,
+            fallback=fallback,
+            precision=precision,
+            facts=facts,
+            seed=asked.seed,
+            job=job,
+        )
     elif by or asked.keep or asked.drop or asked.precision or facts:
-        raise UserError(f"--plan {asked.plan}: lists its blocks already; leave out --rank-by, --precision, --facts, --keep and --drop")
+        others = "--rank-by, --precision, --facts, --prompts, --keep and --drop"
+        raise UserError(f"--plan {asked.plan}: lists its blocks already; leave out {others}")
     else:
         plan = read_plan(asked.plan, session.bank, session.overlay, session.head)
     if asked.write_plan is not None:
         write_plan(asked.write_plan, plan)
     return export_planned(session, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=asked.check, job=job)
+
+
+def _asked_of(asked: Asked) -> "Sequence[Fact] | PromptSet | None":
+    """The facts or the prompts to rank by; None: the bank's own. What could not be used of a file is said on stderr."""
+    from memstudio.cli.facts import read_or_say
+    from memstudio.facts.prompts import read_prompts
+
+    if asked.facts is not None and asked.prompts is not None:
+        raise UserError("--facts and --prompts: both say what to rank by: choose one")
+    if asked.prompts is None:
+        return read_or_say(asked.facts).facts if asked.facts is not None else None
+    found = read_prompts(asked.prompts)
+    if found.skipped_count:
+        first = found.skipped[0]
+        show.note(f"{asked.prompts}: {found.skipped_count:,} of its lines cannot be used; line {first.line}: {first.reason}")
+    return found
 
 
 def budget_of(text: str | None, option: str = "--budget") -> tuple[int | None, float | None]:

@@ -147,6 +147,11 @@ def against(one: CurvePoint, other: CurvePoint) -> Paired:
     return paired(zip(one.right.tolist(), other.right.tolist(), strict=True))
 
 
+def gain(one: CurvePoint, other: CurvePoint) -> Mean:
+    """The mean gain in log-probability (natural log) from the one to the other, prompt by prompt, with its interval."""
+    return mean_of((other.logprobs - one.logprobs).tolist())
+
+
 def duels(curve: Curve) -> list[tuple[CurvePoint, CurvePoint, Paired]]:
     """The points of the first series beside those of every other one, at the same budget."""
     if not curve.points:

@@ -122,8 +122,10 @@ class ExportPlan:
         """The blocks that fit a budget, the first of the order; None: those that were asked for, all where none was.
 
         Raises:
-            UserError: the budget is below one route, or below what was asked for.
+            UserError: the budget is below one route, or below what was asked for; there is none to share out among precisions.
         """
+        if budget_bytes is None and self.first and self.precision == "mixed":
+            raise UserError("--precision mixed: shares a budget out among the blocks, and none is given: name one, or one precision")
         if budget_bytes is None:
             return self.first_of(self.first or len(self.levels))
         if budget_bytes < self.least_bytes:
@@ -192,7 +194,7 @@ def plan_export(
         raise UserError(f"{bank.name}: no block is left to keep: drop less")
     scores = np.array([ranking.scores[level - 1][index] for level, index in zip(levels.tolist(), indices.tolist(), strict=True)])
     codes = np.array([PRECISIONS.index(each) for each in precisions], np.int8)[steps]
-    return made_plan(bank, stands, ranking.name, revision, levels, indices, scores, codes, precision, len(parts[0][0]))
+    return made_plan(bank, stands, ranking.title, revision, levels, indices, scores, codes, precision, len(parts[0][0]))
 
 
 def made_plan(

@@ -18,15 +18,26 @@ RankBy = Literal["effect", "use", "documents", "norm", "random"]
 RANKINGS: tuple[RankBy, ...] = get_args(RankBy)
 Floats = NDArray[np.float64]
 _FLOOR = 1e-9
+_FEWEST = 20
+"""Measured blocks of a level from which on a line through them is trusted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """A score of every cluster, float64 [clusters] a level, finite; reached: how many of them were measured and did not inherit."""
+    """A score of every cluster, float64 [clusters] a level, finite; reached: how many of them were measured and did not inherit.
+
+    of: which prompts were asked, where they are not the bank's own.
+    """
 
     name: RankBy
     scores: tuple[Floats, ...]
     reached: int
+    of: str = ""
+
+    @property
+    def title(self) -> str:
+        """What blocks are ranked by, as a plan and a model card say it."""
+        return f"{self.name}, {self.of}" if self.of else self.name
 
 
 def by_documents(tree: Tree) -> Ranking:
@@ -43,12 +54,16 @@ def by_chance(tree: Tree, seed: int = 0) -> Ranking:
 
 def by_use(tree: Tree, routes: Sequence[tuple[ClusterId, ...]]) -> Ranking:
     """How many of these routes go through a block."""
-    scores = [np.full(tree.count(level), np.nan) for level in range(1, tree.depth + 1)]
+    counts = [np.zeros(tree.count(level), np.int64) for level in range(1, tree.depth + 1)]
     for route in routes:
         for level, index in route:
-            here = scores[level - 1]
-            here[index] = np.nan_to_num(here[index]) + 1.0
-    return inherited("use", tree, scores)
+            counts[level - 1][index] += 1
+    return by_counts(tree, counts)
+
+
+def by_counts(tree: Tree, counts: Sequence[NDArray[np.int64]]) -> Ranking:
+    """How many prompts fetched a block, int64 [clusters] a level; a block that none did was not reached."""
+    return inherited("use", tree, [np.where(each > 0, each.astype(np.float64), np.nan) for each in counts])
 
 
 def inherited(name: RankBy, tree: Tree, scores: Sequence[Floats]) -> Ranking:
@@ -69,3 +84,32 @@ def inherited(name: RankBy, tree: Tree, scores: Sequence[Floats]) -> Ranking:
         found.append(np.where(np.isfinite(each), each, heir))
         above, whole = found[-1], documents
     return Ranking(name, tuple(found), sum(int(np.isfinite(each).sum()) for each in scores))
+
+
+def steadied(sums: Sequence[Floats], noises: Sequence[Floats], energies: Sequence[Floats]) -> list[Floats]:
+    """Sums over a sample of facts, drawn toward what blocks of such an energy have, by as much as chance may account for their spread.
+
+    A block is asked by few facts, and which of them are in the sample is chance; but what a block was taught also shows in its energy, its
+    squared norm, to which every fact adds. Level by level, as small areas of a survey are estimated (Fay and Herriot 1979, JASA 74:269): a
+    block has line + w · (sum − line), where line is the least-squares line of the sums over the energies and w = max(0, 1 − v / s²), v
+    being the mean of the noises and s² the variance of the sums about the line (n − 2 degrees of freedom). A level with fewer than
+    `_FEWEST` measured blocks stays as it is.
+
+    sums, noises (the variances that chance gives the sums), energies: float64 [clusters] a level, NaN where nothing was measured.
+    """
+    return [_steadied(*level) for level in zip(sums, noises, energies, strict=True)]
+
+
+def _steadied(sums: Floats, noises: Floats, energies: Floats) -> Floats:
+    known = np.isfinite(sums) & np.isfinite(noises) & np.isfinite(energies)
+    count = int(known.sum())
+    if count < _FEWEST:
+        return sums
+    off, y = energies[known] - energies[known].mean(), sums[known]
+    slope = float(off @ y) / (float(off @ off) or 1.0)
+    line = y.mean() + slope * off
+    spread = float(((y - line) ** 2).sum()) / (count - 2)
+    weight = max(0.0, 1.0 - float(noises[known].mean()) / spread) if spread else 1.0
+    found = sums.copy()
+    found[known] = line + weight * (y - line)
+    return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import product
 from typing import TYPE_CHECKING
 
 from memstudio.bank.values import ClusterId, Fallback
@@ -12,7 +13,7 @@ from memstudio.errors import UserError
 from memstudio.export.curve import Curve, CurvePoint, Series
 from memstudio.export.plan import ExportPlan
 from memstudio.export.precision import Choice
-from memstudio.export.rank import RankBy
+from memstudio.export.rank import RankBy, Ranking
 from memstudio.facts.values import Fact
 from memstudio.jobs import Job
 from memstudio.session.exporting import plan_bank, usual
@@ -60,22 +61,22 @@ def measure_curve(
     work, start = job or Job("curve"), time.perf_counter()
     _check(session, shares, fallback)
     ranked, scored = halves(session, facts, seed)
-    rankings = [rank(session, by, ranked, seed=seed, job=work) for by in rank_by or (usual(session),)]
-    plans = [
-        plan_bank(session, each, keep=keep, drop=drop, precision=bits, facts=ranked, job=work) for each in rankings for bits in precision
-    ]
+    wishes = product(rank_by or (usual(session),), precision, fallback or (session.bank.manifest.fallback,))
+    plans = _plans(session, wishes, ranked, keep=keep, drop=drop, seed=seed, job=work)
     rank_seconds, start = time.perf_counter() - start, time.perf_counter()
     asking = Asking(session, scored)
-    wanted: list[tuple[Series, ExportPlan, float]] = []
-    for plan in plans:
-        for stand_in in fallback or (session.bank.manifest.fallback,):
-            series = Series(plan.rank_by, plan.precision, stand_in)
-            wanted += [(series, plan, share) for share in sorted(shares) if plan.share(share) >= max(plan.least_bytes, plan.asked_bytes)]
+    wanted = [
+        (series, plan, share)
+        for series, plan in plans.items()
+        for share in sorted(shares)
+        if plan.share(share) >= max(plan.least_bytes, plan.asked_bytes)
+    ]
     if not wanted:
-        raise UserError(f"{session.bank.name}: no budget holds one route of {plans[0].least_bytes:,} bytes: allow larger shares")
+        least = min(plan.least_bytes for plan in plans.values())
+        raise UserError(f"{session.bank.name}: no budget holds one route of {least:,} bytes: allow larger shares")
     keeps = [plan.kept(plan.share(share)) for _, plan, share in wanted]
     banks = [smaller_by(session.overlay, plan, kept, series.fallback) for (series, plan, _), kept in zip(wanted, keeps, strict=True)]
-    everything = whole(session)
+    everything, (first, *_) = whole(session), plans.values()
     found = asking.ask([*banks, everything], work)
     seconds = time.perf_counter() - start
     points = [
@@ -89,9 +90,9 @@ def measure_curve(
         seed=seed,
         ranked_on=len(ranked),
         scored_on=len(scored),
-        bank_bytes=plans[0].bank_bytes,
+        bank_bytes=first.bank_bytes,
         whole=CurvePoint(
-            Series("whole", "bank", everything.fallback), 1.0, plans[0].bank_bytes, plans[0].bank_bytes, sum(plans[0].whole), *found[-1]
+            Series("whole", "bank", everything.fallback), 1.0, first.bank_bytes, first.bank_bytes, sum(first.whole), *found[-1]
         ),
         points=tuple(points),
         runs=asking.runs,
@@ -100,6 +101,31 @@ def measure_curve(
         rank_seconds=rank_seconds,
         apart_seconds=_apart(session, scored, banks, work) if apart else None,
     )
+
+
+def _plans(
+    session: Session,
+    wishes: Iterable[tuple[RankBy, Choice, Fallback]],
+    facts: Sequence[Fact],
+    *,
+    keep: Collection[ClusterId],
+    drop: Collection[ClusterId],
+    seed: int,
+    job: Job,
+) -> dict[Series, ExportPlan]:
+    """The plan of every series; of the rankings only that by effect depends on what stands in for a dropped block."""
+    rankings: dict[tuple[RankBy, Fallback | None], Ranking] = {}
+    plans: dict[tuple[RankBy, Choice, Fallback | None], ExportPlan] = {}
+    found: dict[Series, ExportPlan] = {}
+    for by, bits, stand_in in wishes:
+        against = stand_in if by == "effect" else None
+        if (by, against) not in rankings:
+            rankings[by, against] = rank(session, by, facts, fallback=against, seed=seed, job=job)
+        if (by, bits, against) not in plans:
+            ranking = rankings[by, against]
+            plans[by, bits, against] = plan_bank(session, ranking, keep=keep, drop=drop, precision=bits, facts=facts, job=job)
+        found[Series(by, bits, stand_in)] = plans[by, bits, against]
+    return found
 
 
 def halves(session: Session, facts: Sequence[Fact] | None, seed: int) -> tuple[list[Fact], list[Fact]]:

@@ -23,14 +23,13 @@ from memstudio.export.precision import Choice, offered
 from memstudio.export.rank import RankBy, Ranking
 from memstudio.export.silence import Gone
 from memstudio.facts.statistics import Proportion, proportion
-from memstudio.facts.values import Fact, Scores
+from memstudio.facts.values import Fact, PromptSet, Scores
 from memstudio.jobs import Job
 from memstudio.session.exported import Exported
 from memstudio.session.losses import measured_losses
 from memstudio.session.patching import taken_down
 from memstudio.session.ranking import rank
 from memstudio.session.scoring import overlay_at
-from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,23 +48,25 @@ def plan_bank(
     *,
     keep: Collection[ClusterId] = (),
     drop: Collection[ClusterId] = (),
+    fallback: Fallback | None = None,
     precision: Choice = "bank",
-    facts: Sequence[Fact] | None = None,
+    facts: Sequence[Fact] | PromptSet | None = None,
     seed: int = 0,
     job: Job | None = None,
 ) -> ExportPlan:
     """The order in which a growing budget takes the blocks as they stand at the head; see `export.plan.plan_export`.
 
-    ranking: what they are worth, or what by; None: by effect, by documents where the bank has neither facts nor probes. facts, seed: see
-    `ranking.rank`; what a precision loses is measured on these facts too, where precisions are mixed.
+    ranking: what they are worth, or what by; None: by effect, by documents where the bank has neither facts nor probes. facts, fallback,
+    seed: see `ranking.rank`; what a precision loses is measured on these facts too (not on a set of prompts), where precisions are mixed.
 
     Raises:
         UserError: as `rank` and `plan_export`.
     """
     offered(session.bank, precision)
     by = ranking if ranking is not None else usual(session)
-    found = by if isinstance(by, Ranking) else rank(session, by, facts, seed=seed, job=job)
-    losses = measured_losses(session, precision, some(session.facts() if facts is None else facts, ASKED), job or Job("plan"))
+    found = by if isinstance(by, Ranking) else rank(session, by, facts, fallback=fallback, seed=seed, job=job)
+    own = session.facts() if facts is None or isinstance(facts, PromptSet) else facts
+    losses = measured_losses(session, precision, some(own, ASKED), job or Job("plan"))
     revision = session.head
     return plan_export(session.bank, session.overlay, found, revision=revision, keep=keep, drop=drop, precision=precision, losses=losses)
 
@@ -75,7 +76,6 @@ def usual(session: Session) -> RankBy:
     return "effect" if session.facts() else "documents"
 
 
-@tells
 def export_bank(
     session: Session,
     out: str | Path,
@@ -87,7 +87,7 @@ def export_bank(
     drop: Collection[ClusterId] = (),
     fallback: Fallback | None = None,
     precision: Choice = "bank",
-    facts: Sequence[Fact] | None = None,
+    facts: Sequence[Fact] | PromptSet | None = None,
     seed: int = 0,
     check: bool = True,
     job: Job | None = None,
@@ -99,7 +99,7 @@ def export_bank(
     """
     refuse_taken(Path(out))
     work = job or Job("export")
-    plan = plan_bank(session, rank_by, keep=keep, drop=drop, precision=precision, facts=facts, seed=seed, job=work)
+    plan = plan_bank(session, rank_by, keep=keep, drop=drop, fallback=fallback, precision=precision, facts=facts, seed=seed, job=work)
     return export_planned(session, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=check, job=work)
 
 

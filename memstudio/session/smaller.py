@@ -19,6 +19,8 @@ from memstudio.session.forced import forced
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from memstudio.anchor.attach import Attached
+    from memstudio.bank.bank import Bank
     from memstudio.export.plan import ExportPlan, Kept
     from memstudio.facts.values import Fact
     from memstudio.jobs import Job
@@ -47,6 +49,12 @@ class Smaller:
         if key.kind == "generic" or key.cluster is None:
             return self.generic
         return PRECISIONS[int(self.codes[key.cluster.level - 1][key.cluster.index])]
+
+    def fetched(self, bank: Bank, route: tuple[ClusterId, ...]) -> Fetched:
+        """What a route of the bank fetches."""
+        keys = [resolved_key(bank, self.overlay, cluster, self.fallback) for cluster in route]
+        held = (None if key.kind == "zero" else (key, self.precision(key)) for key in keys)
+        return (*held, *(None,) * (bank.tree.depth - len(route)))
 
 
 def smaller_by(overlay: Overlay, plan: ExportPlan, kept: Kept, fallback: Fallback) -> Smaller:
@@ -107,23 +115,12 @@ class Asking:
         return [(np.array([right for right, _ in row], bool), np.array([logprob for _, logprob in row])) for row in rows]
 
     def _fetched(self, smaller: Smaller) -> list[Fetched]:
-        known = {route: self._slots(smaller, route) for route in dict.fromkeys(self._routes)}
+        known = {route: smaller.fetched(self._session.bank, route) for route in dict.fromkeys(self._routes)}
         return [known[route] for route in self._routes]
-
-    def _slots(self, smaller: Smaller, route: tuple[ClusterId, ...]) -> Fetched:
-        bank = self._session.bank
-        keys = [resolved_key(bank, smaller.overlay, cluster, smaller.fallback) for cluster in route]
-        held = (None if key.kind == "zero" else (key, smaller.precision(key)) for key in keys)
-        return (*held, *(None,) * (bank.tree.depth - len(route)))
 
     def _run(self, slots: Fetched, numbers: Sequence[int]) -> None:
         """Run prompts under these blocks."""
-        attached = self._session.running.spare.attached
-        for level, held in enumerate(slots, 1):
-            if held is None:
-                attached.slots.fill(level, None)
-            elif attached.slots.identity[level - 1] != held:
-                attached.slots.fill(level, self._row(level, held), held[0].scale, held)
+        attached = lay(self._session, slots)
         pairs = [self._pairs[number] for number in numbers]
         texts = greedy_answers(attached, [ids for ids, _ in pairs], self._room)
         for number, text, read in zip(numbers, texts, forced(attached, pairs), strict=True):
@@ -132,13 +129,25 @@ class Asking:
             self._found[slots, number] = (right, read.logprob)
         self.runs += len(numbers)
 
-    def _row(self, level: int, held: Held) -> Tensor:
-        bank, (key, precision) = self._session.bank, held
-        if key.kind == "generic" or key.cluster is None:
-            row = bank.generic(level)
-        else:
-            row = bank.block(key.cluster) if key.source == BASE.source else self._session.blob(key.source)
-        return coded(row, bank.manifest.hidden_size, precision)
+
+def lay(session: Session, slots: Fetched) -> Attached:
+    """Put these blocks into the slots of the spare arm; a slot that holds its block already is left alone."""
+    attached = session.running.spare.attached
+    for level, held in enumerate(slots, 1):
+        if held is None:
+            attached.slots.fill(level, None)
+        elif attached.slots.identity[level - 1] != held:
+            attached.slots.fill(level, _row(session, level, held), held[0].scale, held)
+    return attached
+
+
+def _row(session: Session, level: int, held: Held) -> Tensor:
+    bank, (key, precision) = session.bank, held
+    if key.kind == "generic" or key.cluster is None:
+        row = bank.generic(level)
+    else:
+        row = bank.block(key.cluster) if key.source == BASE.source else session.blob(key.source)
+    return coded(row, bank.manifest.hidden_size, precision)
 
 
 def _parts(numbers: list[int]) -> list[list[int]]:

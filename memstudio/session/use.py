@@ -211,7 +211,7 @@ def _effects(
     wish = Wish("fetched", route)
     arm = session.running.spare
     arm.fetch(wish, overlay, session.blob)
-    pairs = dict(zip(numbers, _pairs(session, [prompts[number] for number in numbers]), strict=True))
+    pairs = dict(zip(numbers, pairs_of(session, [prompts[number] for number in numbers]), strict=True))
     for part in _parts(pairs, 1 + len(route)):
         arm.fetch(wish, overlay, session.blob)  # what was done since the last part may have used the slots
         yield part, _without_each(arm, [pairs[number] for number in part], route)
@@ -251,8 +251,9 @@ def _without_each(arm: Arm, pairs: Sequence[Pair | str], route: Clusters) -> lis
     return [pair if isinstance(pair, str) else next(measured) for pair in pairs]
 
 
-def _pairs(session: Looking, prompts: Sequence[SetPrompt]) -> list[Pair | str]:
-    """Tokens of each prompt and of its answer, the greedy one where none is given; or why the anchor cannot read them."""
+def pairs_of(session: Looking, prompts: Sequence[SetPrompt]) -> list[Pair | str]:
+    """Tokens of each prompt and of its answer; or why the anchor cannot read them. Where none is given it is the greedy one under the
+    blocks that lie in the spare arm."""
     from memstudio.anchor.engine import MARKS, answer_ids
 
     anchor = session.running.anchor

@@ -24,7 +24,7 @@ def test_the_curve_is_printed_and_saved(shell: Shell, tiny_bank: Path, tmp_path:
     assert found["runs"] < found["apart"] == 12 * found["scored_on"]
     assert found["apart_seconds"] is None
     assert len(found["duels"]) == 10
-    assert set(found["duels"][0]) == {"share", "of", "to", "gained", "lost", "kept_right", "kept_wrong", "p"}
+    assert set(found["duels"][0]) == {"share", "of", "to", "gained", "lost", "kept_right", "kept_wrong", "p", "logprob"}
     with files[0].open() as stream:
         rows = list(csv.DictReader(stream))
     assert [int(row["bytes"]) for row in rows[:12]] == [point["bytes"] for point in found["points"]]

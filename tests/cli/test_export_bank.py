@@ -59,6 +59,17 @@ def test_blocks_are_kept_in_fewer_bits(shell: Shell, tiny_bank: Path, tmp_path: 
     assert "as int" in shell("export", tiny_bank, tmp_path / "b", *words).out
 
 
+def test_a_file_of_prompts_ranks_and_the_result_says_so(shell: Shell, tiny_bank: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"prompt": "The atomic number of gold is", "answer": "79"}\n{"prompt": "What is gold ?"}\n{"prompt": 7}\n')
+    for by in ("effect", "use"):
+        words = ("--as", "bank", "--budget", "50%", "--rank-by", by, "--prompts", prompts, "--no-check", "--json")
+        said = shell("export", tiny_bank, tmp_path / by, *words)
+        assert said.status == 0, said
+        assert said.json["rank_by"] == f"{by}, 2 prompts given"
+        assert "1 of its lines cannot be used; line 3" in said.err
+
+
 def test_subtrees_are_kept_and_dropped(shell: Shell, tiny_bank: Path, tmp_path: Path) -> None:
     found = shell("export", tiny_bank, tmp_path / "a", "--as", "bank", "--keep", "1/0", "--drop", "2/1,3/0", "--no-check", "--json").json
     assert [level["kept"] for level in found["levels"]] == [1, 2, 5], "what is asked for, and no more"
@@ -77,6 +88,9 @@ def test_subtrees_are_kept_and_dropped(shell: Shell, tiny_bank: Path, tmp_path: 
         (["--keep", "9/9"], ["cluster 9/9: no such level"]),
         (["--keep", "1/0", "--drop", "1/0"], ["1/0: is to be kept and dropped"]),
         (["--revisions", "1"], ["--revisions: goes with --as patch"]),
+        (["--prompts", "nowhere.txt"], ["nowhere.txt"]),
+        (["--prompts", "a.txt", "--facts", "b.jsonl"], ["both say what to rank by: choose one"]),
+        (["--precision", "mixed", "--keep", "1/0"], ["--precision mixed: shares a budget out", "name one"]),
     ],
 )
 def test_what_is_wrong_is_one_line_and_nothing_is_left(

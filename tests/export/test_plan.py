@@ -18,7 +18,7 @@ from memstudio.errors import UserError
 from memstudio.export.order import best_first
 from memstudio.export.plan import ExportPlan, Kept, plan_export, standing
 from memstudio.export.plan_file import read_plan, write_plan
-from memstudio.export.rank import Ranking, by_chance, by_documents, by_use, inherited
+from memstudio.export.rank import Ranking, by_chance, by_documents, by_use, inherited, steadied
 from tests.tiny import make_bank, make_tree
 
 BRANCHING = (2, 3, 2)
@@ -174,6 +174,36 @@ def test_a_figure_that_is_not_finite_counts_as_not_measured(bank: Bank) -> None:
     assert all(np.isfinite(each).all() for each in found.scores)
     assert all(np.array_equal(a, b) for a, b in zip(found.scores, same.scores, strict=True))
     assert found.reached == same.reached
+
+
+def test_a_sum_is_drawn_toward_the_line_by_what_chance_accounts_for() -> None:
+    """A thousand blocks whose true worth is known: the steadied sums lie nearer to it than both the sums and the line."""
+    random = np.random.default_rng(3)
+    norms = random.normal(10.0, 1.0, 1000)
+    worth = 5.0 + 2.0 * (norms - 10.0) + random.normal(0.0, 1.0, 1000)
+    sums = worth + random.normal(0.0, 2.0, 1000)
+    (found,) = steadied([sums], [np.full(1000, 4.0)], [norms])
+
+    def off(guess: NDArray[np.float64]) -> float:
+        return float(((guess - worth) ** 2).mean())
+
+    assert off(found) == pytest.approx(4.0 * 1.0 / (4.0 + 1.0), rel=0.15), "the least that any linear guess leaves"
+    assert off(found) < min(off(sums), 1.0)
+    (sure,) = steadied([sums], [np.zeros(1000)], [norms])
+    assert sure == pytest.approx(sums), "what chance does not touch stays"
+    (noisy,) = steadied([sums], [np.full(1000, 1e6)], [norms])
+    slope, start = np.polyfit(norms, sums, 1)
+    assert noisy == pytest.approx(start + slope * norms), "what is all chance is the line"
+
+
+def test_few_blocks_are_not_steadied_and_what_was_not_measured_stays_so() -> None:
+    sums, norms = np.arange(30.0), np.ones(30)
+    few = np.where(np.arange(30) < 19, sums, np.nan)
+    assert np.array_equal(steadied([few], [few], [norms])[0], few, equal_nan=True)
+    gap = np.where(np.arange(30) < 25, sums, np.nan)
+    (found,) = steadied([gap], [np.full(30, 1e9)], [norms])
+    assert found[:25] == pytest.approx(np.full(25, 12.0)), "one norm for all: the mean"
+    assert np.isnan(found[25:]).all()
 
 
 def test_use_counts_routes_and_chance_is_the_same_for_a_seed() -> None:

@@ -1,20 +1,26 @@
 """A smaller bank answers on the routes that it kept exactly as its source did, and says what it still knows."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from memstudio.anchor.engine import logits
+from memstudio.anchor.wish import NOTHING
 from memstudio.bank.bank import open_bank
-from memstudio.bank.values import ClusterId, Fallback
+from memstudio.bank.overlay import ResolvedKey, resolved_key
+from memstudio.bank.values import PRUNED, ClusterId, Fallback
 from memstudio.editing.erase import Erase
 from memstudio.editing.prune import Prune
 from memstudio.editing.scale import Scale
 from memstudio.errors import UserError
 from memstudio.events import Did
 from memstudio.export.rank import RANKINGS, RankBy
+from memstudio.facts.values import PromptSet, SetPrompt
 from memstudio.jobs import Cancelled, Job
 from memstudio.session import Session
 from memstudio.session.exporting import export_bank, export_planned, plan_bank, some
@@ -146,12 +152,74 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(session: Session, tmp_pat
 def test_an_export_is_told_as_python(session: Session, tmp_path: Path) -> None:
     heard: list[object] = []
     session.listen(heard.append, deeds=True)
-    export_bank(session, tmp_path / "a", fraction=0.5, rank_by="documents", keep=[ClusterId(3, 4)], check=False)
-    (deed,) = [deed_of(event) for event in heard if isinstance(event, Did)]
-    assert deed.line.startswith(
-        f"export_bank(session, Path({str(tmp_path / 'a')!r}), fraction=0.5, rank_by='documents', keep=[ClusterId(3, 4)]"
-    )
-    assert "from memstudio.session.exporting import export_bank" in deed.imports
+    session.export_bank(tmp_path / "a", fraction=0.5, rank_by="documents", keep=[ClusterId(3, 4)], check=False)
+    session.export_dense(tmp_path / "b", [ClusterId(3, 4)], check=False)
+    bank, dense = (deed_of(event).line for event in heard if isinstance(event, Did))
+    given = "fraction=0.5, rank_by='documents', keep=[ClusterId(3, 4)], check=False"
+    assert bank == f"session.export_bank(Path({str(tmp_path / 'a')!r}), {given})"
+    assert dense == f"session.export_dense(Path({str(tmp_path / 'b')!r}), [ClusterId(3, 4)], check=False)"
+    assert open_bank(tmp_path / "a").manifest.parent is not None
+    assert (tmp_path / "b" / "config.json").is_file()
+
+
+def test_use_is_what_the_study_counted_and_says_so(opens: OpenSession, study: Path, tmp_path: Path) -> None:
+    session = opens(study=study)
+    own = rank(session, "use")
+    session.run(TEXT)
+    assert rank(session, "use").title == own.title == "use", "a single run is no set of prompts"
+    session.count_use([TEXT, TEXT, "The atomic number of silver is"])
+    found = rank(session, "use")
+    assert found.title == "use, 3 prompts counted"
+    for level, index in session.routes([TEXT])[0]:
+        assert found.scores[level - 1][index] >= 2
+    assert found.reached < own.reached
+    assert rank(session, "use", session.facts()).title == "use", "what is named stands before what was counted"
+    done = session.export_bank(tmp_path / "smaller", fraction=0.5, rank_by="use", check=False)
+    assert done.rank_by == "use, 3 prompts counted"
+    assert "Ranked by use, 3 prompts counted" in (done.path / "README.md").read_text()
+
+
+def test_a_set_of_prompts_ranks_and_what_has_no_answer_is_answered_by_the_bank(session: Session) -> None:
+    prompt = "The atomic number of silver is"
+    answer = session.run(prompt).text
+    given = rank(session, "effect", PromptSet("two", (SetPrompt(prompt), SetPrompt("so", key=TEXT, answer="79"))))
+    assert given.title == "effect, 2 prompts given"
+    named = rank(session, "effect", PromptSet("two", (SetPrompt(prompt, answer=answer.strip()), SetPrompt("so", key=TEXT, answer="79"))))
+    assert given.reached == named.reached == len({*session.routes([prompt])[0], *session.routes([TEXT])[0]})
+    use = rank(session, "use", PromptSet("one", (SetPrompt("so", key=TEXT),)))
+    assert [use.scores[level - 1][index] for level, index in session.routes([TEXT])[0]] == [1.0, 1.0, 1.0]
+    with pytest.raises(UserError, match=r"prompt 'gold gold .* the prompt has 501 tokens"):
+        rank(session, "effect", PromptSet("long", (SetPrompt("gold " * 500, key=TEXT),)))
+
+
+@pytest.mark.parametrize("fallback", ["generic", "sibling"])
+def test_an_effect_is_measured_against_what_stands_in(session: Session, fallback: Fallback) -> None:
+    fact = replace(session.facts()[-1], phrasings=(), held_out=())
+    (route,) = session.routes([fact.prompt])
+    found = rank(session, "effect", [fact], fallback=fallback)
+    overlay = dict.fromkeys(route, PRUNED)
+    stand_ins = [resolved_key(session.bank, overlay, cluster, fallback) for cluster in route]
+    (token,) = session.running.anchor.continuation(fact.prompt, fact.expected)[:1]
+
+    def logprob(keys: Sequence[ResolvedKey]) -> float:
+        session.running.spare.fetch(NOTHING, {}, session.blob)
+        slots = session.running.spare.attached.slots
+        for level, key in enumerate(keys, 1):
+            assert key.cluster is not None
+            slots.fill(level, session.bank.generic(level) if key.kind == "generic" else session.bank.block(key.cluster), 1.0, key)
+        scores = logits(session.running.spare.attached, session.running.encode(fact.prompt))[-1]
+        return float(torch.log_softmax(scores, -1)[token])
+
+    own = [resolved_key(session.bank, {}, cluster) for cluster in route]
+    reads = [logprob([*own[:levels], *stand_ins[levels:]]) for levels in range(len(route) + 1)]
+    for at, (level, index) in enumerate(route):
+        assert found.scores[level - 1][index] == pytest.approx(reads[at + 1] - reads[at], abs=1e-3)
+
+
+def test_mixed_precisions_without_a_budget_are_refused(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--precision mixed: shares a budget out among the blocks, and none is given"):
+        session.export_bank(tmp_path / "a", rank_by="documents", keep=[ClusterId(1, 0)], precision="mixed")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_plan_of_another_bank_is_refused(session: Session, opens: OpenSession, tmp_path: Path) -> None:
