@@ -76,33 +76,6 @@ def usual(session: Session) -> RankBy:
     return "effect" if session.facts() else "documents"
 
 
-def export_bank(
-    session: Session,
-    out: str | Path,
-    *,
-    budget: int | None = None,
-    fraction: float | None = None,
-    rank_by: RankBy | None = None,
-    keep: Collection[ClusterId] = (),
-    drop: Collection[ClusterId] = (),
-    fallback: Fallback | None = None,
-    precision: Choice = "bank",
-    facts: Sequence[Fact] | PromptSet | None = None,
-    seed: int = 0,
-    check: bool = True,
-    job: Job | None = None,
-) -> Exported:
-    """Rank the blocks as they stand at the head, and export those that fit; see `plan_bank` and `export_planned`.
-
-    Raises:
-        UserError, Cancelled: as these; nothing is left under `out` then.
-    """
-    refuse_taken(Path(out))
-    work = job or Job("export")
-    plan = plan_bank(session, rank_by, keep=keep, drop=drop, fallback=fallback, precision=precision, facts=facts, seed=seed, job=work)
-    return export_planned(session, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=check, job=work)
-
-
 def export_planned(
     session: Session,
     out: str | Path,

@@ -429,24 +429,15 @@ class Session(Looking):
         check: bool = True,
         job: Job | None = None,
     ) -> Exported:
-        """Write a bank of its own with the best blocks that fit, as the study stands at the head; see `session.exporting.export_bank`."""
-        from memstudio.session.exporting import export_bank
+        """Rank the blocks as they stand at the head, and write a bank of those that fit; see `plan_bank` and `export_planned` of
+        `session.exporting`; on an error nothing is left under `out`."""
+        from memstudio.export.place import refuse_taken
+        from memstudio.session.exporting import export_planned, plan_bank
 
-        return export_bank(
-            self,
-            out,
-            budget=budget,
-            fraction=fraction,
-            rank_by=rank_by,
-            keep=keep,
-            drop=drop,
-            fallback=fallback,
-            precision=precision,
-            facts=facts,
-            seed=seed,
-            check=check,
-            job=job,
-        )
+        refuse_taken(Path(out))
+        work = job or Job("export")
+        plan = plan_bank(self, rank_by, keep=keep, drop=drop, fallback=fallback, precision=precision, facts=facts, seed=seed, job=work)
+        return export_planned(self, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=check, job=work)
 
     @tells
     def export_dense(

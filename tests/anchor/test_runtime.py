@@ -16,7 +16,6 @@ from memstudio.bank.bank import open_bank
 from memstudio.bank.values import ClusterId
 from memstudio.errors import UserError
 from memstudio.session import open_session
-from memstudio.session.exporting import export_bank
 from tests.standin import use_tiny_encoder
 from tests.tiny import key_of, make_bank
 
@@ -111,7 +110,7 @@ print(json.dumps(found))
 def test_an_exported_bank_runs_where_nothing_else_can_be_imported(tmp_path: Path, tiny_bank: Path) -> None:
     encoder = find_encoder(open_bank(tiny_bank).manifest.retriever)
     with open_session(tiny_bank, device="cpu", encoder=encoder) as session:
-        export_bank(session, tmp_path / "smaller", fraction=0.5, rank_by="documents", check=False)
+        session.export_bank(tmp_path / "smaller", fraction=0.5, rank_by="documents", check=False)
     with open_session(tmp_path / "smaller", device="cpu", encoder=encoder) as smaller:
         done = subprocess.run(
             [sys.executable, "-c", ALONE, tmp_path / "smaller", encoder],

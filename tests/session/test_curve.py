@@ -19,7 +19,7 @@ from memstudio.facts.values import Fact
 from memstudio.jobs import Cancelled, Job
 from memstudio.session import Session
 from memstudio.session.curve import halves, measure_curve
-from memstudio.session.exporting import export_bank, export_planned, plan_bank
+from memstudio.session.exporting import export_planned, plan_bank
 from memstudio.session.losses import measured_losses
 from memstudio.session.smaller import Asking, whole
 from tests.session.conftest import OpenSession
@@ -38,8 +38,8 @@ def test_a_point_in_fewer_bits_is_what_the_written_bank_says(session: Session, o
     session.apply(Scale((ClusterId(3, 0), ClusterId(1, 1)), 0.5))
     found = measure_curve(session, ["norm"], ["generic"], precision=[choice], shares=[0.2])
     ranked, scored = halves(session, None, 0)
-    done = export_bank(
-        session, tmp_path / "out", rank_by="norm", fraction=0.2, precision=choice, fallback="generic", facts=ranked, check=False
+    done = session.export_bank(
+        tmp_path / "out", rank_by="norm", fraction=0.2, precision=choice, fallback="generic", facts=ranked, check=False
     )
     [point] = found.points
     assert (done.bytes, done.kept, point.series.precision) == (point.bytes, point.blocks, choice)

@@ -23,7 +23,7 @@ from memstudio.export.rank import RANKINGS, RankBy
 from memstudio.facts.values import PromptSet, SetPrompt
 from memstudio.jobs import Cancelled, Job
 from memstudio.session import Session
-from memstudio.session.exporting import export_bank, export_planned, plan_bank, some
+from memstudio.session.exporting import export_planned, plan_bank, some
 from memstudio.session.ranking import rank
 from memstudio.session.script import deed_of
 from tests.session.conftest import OpenSession
@@ -38,7 +38,7 @@ def test_kept_routes_answer_bit_identically_and_dropped_ones_fall_back(
 ) -> None:
     tree = session.bank.tree
     kept, dropped = ClusterId(3, 0), ClusterId(3, 26)
-    export_bank(session, tmp_path / "smaller", keep=[ClusterId(1, 0)], fallback=fallback, check=False)
+    session.export_bank(tmp_path / "smaller", keep=[ClusterId(1, 0)], fallback=fallback, check=False)
     smaller = opens(tmp_path / "smaller")
     for text in (TEXT, "What is gold ?"):
         assert torch.equal(session.logits(text, route=[kept]), smaller.logits(text, route=[kept]))
@@ -54,7 +54,7 @@ def test_kept_routes_answer_bit_identically_and_dropped_ones_fall_back(
 def test_edits_of_the_head_come_along(session: Session, opens: OpenSession, tmp_path: Path) -> None:
     session.apply(Scale((ClusterId(3, 0),), 0.5))
     session.apply(Prune((ClusterId(3, 1),)))
-    done = export_bank(session, tmp_path / "smaller", fraction=1.0, rank_by="documents", check=False)
+    done = session.export_bank(tmp_path / "smaller", fraction=1.0, rank_by="documents", check=False)
     smaller = opens(done.path)
     assert (done.revision, done.kept, done.dropped) == (2, 38, 0)
     for route in (ClusterId(3, 0), ClusterId(3, 1), ClusterId(3, 9)):
@@ -65,7 +65,7 @@ def test_edits_of_the_head_come_along(session: Session, opens: OpenSession, tmp_
 
 def test_the_check_asks_the_same_facts_before_and_after(session: Session, opens: OpenSession, tmp_path: Path) -> None:
     session.mute([ClusterId(1, 0), ClusterId(1, 1), ClusterId(1, 2)])
-    done = export_bank(session, tmp_path / "smaller", fraction=0.5, rank_by="use")
+    done = session.export_bank(tmp_path / "smaller", fraction=0.5, rank_by="use")
     assert session.muted == {ClusterId(1, 0), ClusterId(1, 1), ClusterId(1, 2)}, "what is tried comes back"
     session.mute([])
     specific = [fact for fact in session.facts() if fact.kind == "specific"]
@@ -82,7 +82,7 @@ def test_the_check_asks_the_same_facts_before_and_after(session: Session, opens:
 def test_the_result_runs_on_the_anchor_that_is_loaded(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session.load()
     monkeypatch.setattr("memstudio.anchor.load.load_anchor", lambda *_, **__: pytest.fail("a second anchor was loaded"))
-    export_bank(session, tmp_path / "smaller", fraction=0.5, rank_by="documents")
+    session.export_bank(tmp_path / "smaller", fraction=0.5, rank_by="documents")
 
 
 @pytest.mark.parametrize("by", RANKINGS)
@@ -124,7 +124,7 @@ def test_ranking_does_not_pass_over_what_is_hidden(session: Session) -> None:
 def test_what_was_erased_is_not_in_the_result(session: Session, opens: OpenSession, tmp_path: Path) -> None:
     gold = next(fact for fact in session.facts() if fact.subject == "gold")
     session.apply(Erase((gold,), method="dampen"))
-    done = export_bank(session, tmp_path / "smaller", fraction=0.5)
+    done = session.export_bank(tmp_path / "smaller", fraction=0.5)
     assert gold.id not in {fact.id for fact in opens(done.path).facts()}
     assert b"atomic number of gold" not in (done.path / "facts.jsonl").read_bytes()
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(session: Session, tmp_pat
         ({"keep": [ClusterId(7, 0)]}, "no such level"),
     ):
         with pytest.raises(UserError, match=line):
-            export_bank(session, out, **given)  # type: ignore[arg-type]
+            session.export_bank(out, **given)  # type: ignore[arg-type]
     session.apply(Prune((ClusterId(3, 1),)))
     with pytest.raises(UserError, match="made on revision 0, the study is at 1 now"):
         export_planned(session, out, plan)
@@ -231,7 +231,7 @@ def test_a_plan_of_another_bank_is_refused(session: Session, opens: OpenSession,
 def test_a_bank_without_facts_is_ranked_by_documents_and_not_checked(opens: OpenSession, tmp_path: Path) -> None:
     made = make_bank(tmp_path / "bare")
     session = opens(without_facts(made))
-    done = export_bank(session, tmp_path / "smaller")
+    done = session.export_bank(tmp_path / "smaller")
     assert (done.rank_by, done.recall_before, done.recall_after) == ("documents", None, None)
     assert done.bytes <= 0.25 * done.bytes_before
     with pytest.raises(UserError, match="no facts and no probes to rank by effect: rank by documents or norm"):
@@ -262,14 +262,14 @@ def test_a_cancel_at_any_stage_leaves_nothing(session: Session, tmp_path: Path, 
             job.cancel()
 
     with pytest.raises(Cancelled):
-        export_bank(session, tmp_path / "smaller", fraction=0.5, rank_by="effect", job=Job("export", on_progress=stop))
+        session.export_bank(tmp_path / "smaller", fraction=0.5, rank_by="effect", job=Job("export", on_progress=stop))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_export_of_an_export_is_a_bank_too(session: Session, opens: OpenSession, tmp_path: Path) -> None:
-    export_bank(session, tmp_path / "half", fraction=0.5, rank_by="documents", check=False)
+    session.export_bank(tmp_path / "half", fraction=0.5, rank_by="documents", check=False)
     half = opens(tmp_path / "half")
-    done = export_bank(half, tmp_path / "quarter", fraction=0.5, rank_by="documents", check=False)
+    done = half.export_bank(tmp_path / "quarter", fraction=0.5, rank_by="documents", check=False)
     quarter = open_bank(done.path)
     assert quarter.manifest.parent is not None
     assert quarter.manifest.parent["sha256"] == half.bank.digest
