@@ -3,10 +3,13 @@
 For each level that holds a block, coarsest first: y += (act(x·gateᵀ) ⊙ (x·upᵀ)) · down, where x is the MLP's input and y its output,
 before any post-norm (method: SwiGLU inner width grown by r, with the anchor's own activation). The anchor's MLP runs untouched and
 memory is computed apart; where nothing is fetched nothing is added, so the output tensor is the anchor's own.
+
+A run that keeps its keys and values reads each level with two products in place of three, in the same order (gate and up lie side by
+side in a row), and on the CPU a single row of 16-bit numbers as a vector. It agrees with the reference path within rounding.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -16,6 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from transformers import Cache
 
 from memstudio.anchor.load import Anchor
+from memstudio.anchor.single import linear
 from memstudio.anchor.slots import Slots
 from memstudio.errors import UserError
 
@@ -55,6 +59,8 @@ class Attached:
         self.layers = tuple(layers)
         self.muted: frozenset[int] = frozenset()
         self._on = False
+        self._brief = False
+        self._every = False
         self._rows: Tensor | None = None
         self._lent: Mapping[int, Parts] = {}
         self._capture: Capture | None = None
@@ -77,14 +83,19 @@ class Attached:
 
         Gradients are recorded as the caller's mode says; the engine runs this in inference mode.
         """
-        with self.acting():
+        # named one by one: of a slice the library would turn round the whole unembedding first
+        kept = torch.arange(-keep, 0, device=ids.device) if keep else 0
+        brief = past is not None and torch.is_inference_mode_enabled()
+        single = self.anchor.single if brief and ids.numel() == 1 else None
+        with self.acting(), nullcontext() if single is None else single.acting():
+            self._brief = brief
             out: Tensor = self.anchor.model(
                 input_ids=ids,
                 attention_mask=attention_mask,
                 position_ids=position_ids,
                 past_key_values=past,
                 use_cache=past is not None,
-                logits_to_keep=keep,
+                logits_to_keep=kept,
             ).logits
         return out
 
@@ -101,7 +112,7 @@ class Attached:
         try:
             yield
         finally:
-            self._on = False
+            self._on = self._brief = False
 
     @contextmanager
     def without(self, levels: Iterable[int]) -> Iterator[None]:
@@ -155,6 +166,8 @@ class Attached:
             if not self._on:
                 return None
             x, total = args[0], output
+            if self._brief and self._rows is None and self._capture is None and not self._lent:
+                return self._added_briefly(position, act, x, total)
             for level in range(1, self.slots.levels + 1):
                 lent = self._lent.get(level)
                 if level in self.muted or (lent is None and not self.slots.filled(level)):
@@ -175,6 +188,20 @@ class Attached:
             return total
 
         return add
+
+
+    def _added_briefly(self, position: int, act: nn.Module, x: Tensor, output: Tensor) -> Tensor:
+        """The MLP's output [..., d] with memory: as the loop of `_hook` adds it, in fewer operations."""
+        through = F.linear if self.anchor.single is None else linear
+        flat, total = x.reshape(-1, x.shape[-1]), output.reshape(-1, output.shape[-1])
+        for level in range(1, self.slots.levels + 1):
+            if level in self.muted or not self.slots.filled(level):
+                continue
+            both, down = self.slots.pairs(level)[position]
+            if down.shape[0]:
+                gate, up = through(flat, both).chunk(2, -1)
+                total = torch.addmm(total, act(gate) * up, down)
+        return total.view_as(output)
 
 
 def _through(x: Tensor, weights: Tensor) -> Tensor:

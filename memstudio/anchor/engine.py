@@ -15,6 +15,7 @@ from transformers import DynamicCache
 
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.lanes import Lanes, likeliest
+from memstudio.anchor.past import reserved
 from memstudio.anchor.values import Sampling, Token
 from memstudio.errors import UserError
 
@@ -93,7 +94,7 @@ def _tokens(
     room: int,
     lanes: Lanes | None,
 ) -> Iterator[Token]:
-    anchor, past = attached.anchor, DynamicCache(config=attached.anchor.model.config)
+    anchor, past = attached.anchor, reserved(attached.anchor.model.config)
     words = Detokenizer(anchor.decode, ids + generated)
     random = torch.Generator().manual_seed(sampling.seed + len(generated))
     fresh = ids + generated

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.load import Anchor
+from memstudio.anchor.past import reserved
 from memstudio.anchor.values import Lane
 from memstudio.bank.values import Memory
 
 TOP = 5
+_GROUP = 64
 
 
 def lesser(memory: Memory, *, generic: bool) -> tuple[Memory, ...]:
@@ -25,8 +26,19 @@ def lesser(memory: Memory, *, generic: bool) -> tuple[Memory, ...]:
 
 def likeliest(anchor: Anchor, logprobs: Tensor) -> tuple[tuple[str, float], ...]:
     """The first few tokens of log-probabilities [vocabulary], likeliest first, as their pieces."""
-    best = logprobs.topk(min(TOP, logprobs.shape[0]))
-    return tuple((anchor.piece(int(i)), float(p)) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True))
+    values, indices = _largest(logprobs, min(TOP, logprobs.shape[0]))
+    return tuple((anchor.piece(int(i)), float(p)) for p, i in zip(values.tolist(), indices.tolist(), strict=True))
+
+
+def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest of values [n] and where they lie. They lie in the `count` groups whose largest are largest, so of many values few are
+    sorted."""
+    whole = values.shape[0] // _GROUP * _GROUP
+    groups = values[:whole].view(-1, _GROUP)
+    best = groups.amax(1).topk(min(count, groups.shape[0])).indices
+    among = torch.cat([(best.unsqueeze(1) * _GROUP + torch.arange(_GROUP)).flatten(), torch.arange(whole, values.shape[0])])
+    found = values[among].topk(count)
+    return found.values, among[found.indices]
 
 
 class Lanes:
@@ -46,7 +58,7 @@ class Lanes:
         self._attached = attached
         self._memories = tuple(memories)
         self._added = torch.tensor([[memory == "generic" for memory in memories]] * attached.slots.levels)
-        self._past = DynamicCache(config=attached.anchor.model.config)
+        self._past = reserved(attached.anchor.model.config)
 
     def read(self, fresh: list[int], token: int, choice: int) -> tuple[Lane, ...]:
         """Read on, and judge the token that the run chose behind it.

@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 from transformers.utils import logging as transformers_logging
 
 from memstudio.anchor.device import check_computes, choose_device
+from memstudio.anchor.single import SingleRow
 from memstudio.anchor.turns import Turns, turns_of
 from memstudio.anchor.values import DeviceChoice
 from memstudio.bank.files import anchor_files, folder_digest, inside, read_header
@@ -60,6 +61,11 @@ class Anchor:
     @property
     def device(self) -> str:
         return self.choice.device
+
+    @cached_property
+    def single(self) -> SingleRow | None:
+        """Its linear layers, where one row goes through a matrix faster as a vector."""
+        return SingleRow(self.model) if self.device == "cpu" and self.dtype == "bfloat16" else None
 
     @cached_property
     def parameters(self) -> int:

@@ -19,6 +19,7 @@ class Slots:
         self.identity: list[Hashable | None] = [None] * len(self.layouts)
         self._rows = [torch.zeros(layout.n, device=device, dtype=dtype) for layout in self.layouts]
         self._parts = [layout.split(row) for layout, row in zip(self.layouts, self._rows, strict=True)]
+        self._pairs = [layout.pairs(row) for layout, row in zip(self.layouts, self._rows, strict=True)]
 
     @property
     def levels(self) -> int:
@@ -67,6 +68,10 @@ class Slots:
     def parts(self, level: int) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Views (gate [r, d], up [r, d], down [r, d]) into the slot, one triple a layer that carries memory."""
         return self._parts[level - 1]
+
+    def pairs(self, level: int) -> list[tuple[Tensor, Tensor]]:
+        """The same views as `parts`, gate and up as one: ([2r, d], down [r, d])."""
+        return self._pairs[level - 1]
 
     def clear(self) -> None:
         """Empty every slot."""

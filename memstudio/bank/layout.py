@@ -45,3 +45,15 @@ class Layout:
             parts.append((gate, up, down))
             at += size
         return parts
+
+    def pairs(self, row: "Tensor") -> "list[tuple[Tensor, Tensor]]":
+        """Views (gate over up [2r, d], down [r, d]) of a row [n], one pair a layer: `split`, with what lies side by side as one.
+
+        Raises:
+            ValueError: the row is not [n].
+        """
+        if tuple(row.shape) != (self.n,):
+            raise ValueError(f"a row of this level holds [{self.n}] numbers, not {list(row.shape)}")
+        sizes = [part * r for r in self.widths for part in (2, 1)]
+        views = iter(row.view(self.vectors, self.hidden_size).split(sizes))
+        return list(zip(views, views, strict=True))

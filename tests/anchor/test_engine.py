@@ -6,8 +6,11 @@ import torch
 from memstudio.anchor import engine
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.load import Anchor
+from memstudio.anchor.past import reserved
+from memstudio.anchor.slots import Slots
 from memstudio.anchor.values import Sampling
 from memstudio.bank.bank import Bank
+from memstudio.bank.layout import Layout
 from memstudio.errors import UserError
 from tests.anchor.conftest import PATH, block_that_writes, fetch, mlp_input
 from tests.tiny import facts, prompts_of
@@ -38,6 +41,26 @@ def test_generation_gives_the_tokens_of_the_reference_path(attached: Attached, a
     first = engine.logits(attached, ids)[-1].log_softmax(-1)
     assert tokens[0].logprob == pytest.approx(float(first.max()), abs=1e-4)
     assert tokens[0].top[0] == (anchor.piece(tokens[0].id), tokens[0].logprob)
+
+
+def test_a_run_that_keeps_its_keys_agrees_with_the_reference_path_to_1e_4(attached: Attached, anchor: Anchor, bank: Bank) -> None:
+    ids = anchor.encode("The atomic number of gold is 79 and the atomic number of silver is")
+    for path, muted in ((PATH, ()), (PATH, (2,)), (PATH[1:], ()), ((), ())):
+        fetch(attached, bank, path)
+        past = reserved(anchor.model.config)
+        with torch.inference_mode(), attached.without(muted):
+            parts = [attached.forward(torch.tensor([part]), past=past)[0] for part in [ids[:4], *([token] for token in ids[4:])]]
+            torch.testing.assert_close(torch.cat(parts), engine.logits(attached, ids), atol=1e-4, rtol=0)
+
+
+def test_widths_may_differ_by_layer_and_be_zero_where_keys_are_kept(anchor: Anchor) -> None:
+    attached = Attached(anchor, Slots([Layout(anchor.hidden_size, (0, 3)), Layout(anchor.hidden_size, (2, 1))]), (0, 1))
+    for level, layout in enumerate(attached.slots.layouts, 1):
+        attached.slots.fill(level, torch.randn(layout.n, generator=torch.Generator().manual_seed(level)))
+    with torch.inference_mode():
+        cached = attached.forward(torch.tensor([[3, 4, 5]]), past=reserved(anchor.model.config))[0]
+        torch.testing.assert_close(cached, engine.logits(attached, [3, 4, 5]), atol=1e-4, rtol=0)
+    attached.detach()
 
 
 def test_two_generations_are_equal_to_the_last_bit(attached: Attached, anchor: Anchor, bank: Bank) -> None:

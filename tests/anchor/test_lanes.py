@@ -7,7 +7,7 @@ import torch
 
 from memstudio.anchor import engine
 from memstudio.anchor.attach import Attached
-from memstudio.anchor.lanes import Lanes, lesser
+from memstudio.anchor.lanes import Lanes, lesser, likeliest
 from memstudio.anchor.load import DTYPES, Anchor
 from memstudio.anchor.slots import Slots
 from memstudio.anchor.values import Sampling, Token
@@ -32,6 +32,13 @@ def beside(anchor: Anchor, bank: Bank) -> Iterator[Attached]:
 def drawn(attached: Attached, beside: Attached | None, prefix: tuple[int, ...] = ()) -> list[Token]:
     lanes = None if beside is None else Lanes(beside, ("generic", "none"))
     return list(engine.generate(attached, attached.anchor.encode(PROMPT), WARM, prefix=prefix, lanes=lanes))
+
+
+@pytest.mark.parametrize("size", [3, 64, 65, 130, 50_304])
+def test_the_likeliest_are_those_of_a_full_sort(anchor: Anchor, size: int) -> None:
+    values = torch.randn(size, generator=torch.Generator().manual_seed(size))
+    expected = values.sort(descending=True).values[:5].tolist()
+    assert [value for _, value in likeliest(anchor, values)] == expected
 
 
 def test_each_lane_agrees_with_the_reference_path_on_the_same_text(attached: Attached, beside: Attached, bank: Bank) -> None:

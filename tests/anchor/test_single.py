@@ -1,0 +1,45 @@
+"""One row of 16-bit numbers as a vector: within rounding, only where it is asked for, only for one row."""
+
+import pytest
+import torch
+from torch import nn
+
+from memstudio.anchor.attach import Attached
+from memstudio.anchor.load import load_anchor
+from memstudio.anchor.past import reserved
+from memstudio.anchor.single import SingleRow
+from memstudio.anchor.slots import Slots
+from memstudio.bank.bank import Bank
+from tests.anchor.conftest import fetch
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_one_row_is_the_same_within_rounding_and_more_rows_are_the_librarys_own(bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(64, 48, bias=bias, dtype=torch.bfloat16)
+    single, one, more = SingleRow(nn.Sequential(layer)), torch.randn(1, 1, 64).bfloat16(), torch.randn(2, 3, 64).bfloat16()
+    plain = [nn.functional.linear(x, layer.weight, layer.bias) for x in (one, more)]
+    assert torch.equal(layer(one), plain[0])
+    with single.acting():
+        assert layer(one).shape == plain[0].shape
+        torch.testing.assert_close(layer(one), plain[0])
+        assert torch.equal(layer(more), plain[1])
+    assert torch.equal(layer(one), plain[0])
+    assert isinstance(layer, nn.Linear)
+    assert list(layer.state_dict()) == (["weight", "bias"] if bias else ["weight"])
+
+
+def test_a_run_in_bfloat16_agrees_with_the_reference_path_within_its_rounding(bank: Bank) -> None:
+    anchor = load_anchor(bank.anchor_dir(), device="cpu", dtype="bfloat16")
+    attached = Attached(anchor, Slots(bank.layouts, dtype=torch.bfloat16), bank.manifest.layers)
+    fetch(attached, bank)
+    ids = anchor.encode("The atomic number of gold is 79 and the atomic number of silver is")
+    cache = reserved(anchor.model.config)
+    with torch.inference_mode():
+        whole = attached.forward(torch.tensor([ids]))[0]
+        parts = [attached.forward(torch.tensor([part]), past=cache)[0] for part in [ids[:2], *([token] for token in ids[2:])]]
+    scale = float(whole.float().abs().max())
+    torch.testing.assert_close(torch.cat(parts), whole, atol=0.02 * scale, rtol=0)
+    assert anchor.single is not None
+    assert not anchor.single.on
+    attached.detach()
