@@ -23,10 +23,8 @@ class ReservedLayer(DynamicLayer):
     Whoever takes rows or positions away replaces `keys` and `values`; they are then copied into storage of their own.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._storage: tuple[Tensor, Tensor] | None = None
-        self._given: Tensor | None = None
+    _storage: tuple[Tensor, Tensor] | None = None
+    _given: Tensor | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Keys and values of all that was read, these included."""
@@ -46,9 +44,9 @@ class ReservedLayer(DynamicLayer):
         return self.keys, self.values
 
 
-def _moved(held: Tensor, like: Tensor, before: int, room: int) -> Tensor:
+def _moved(held: Tensor | None, like: Tensor, before: int, room: int) -> Tensor:
     """Storage [B, heads, room, size] with what is held in front."""
     storage = torch.empty(*like.shape[:2], room, like.shape[-1], dtype=like.dtype, device=like.device)
-    if before:
+    if held is not None and before:
         storage[:, :, :before] = held
     return storage

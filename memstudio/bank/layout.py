@@ -54,6 +54,8 @@ class Layout:
         """
         if tuple(row.shape) != (self.n,):
             raise ValueError(f"a row of this level holds [{self.n}] numbers, not {list(row.shape)}")
-        sizes = [part * r for r in self.widths for part in (2, 1)]
-        views = iter(row.view(self.vectors, self.hidden_size).split(sizes))
-        return list(zip(views, views, strict=True))
+        vectors, pairs, at = row.view(self.vectors, self.hidden_size), [], 0
+        for r in self.widths:
+            pairs.append((vectors[at : at + 2 * r], vectors[at + 2 * r : at + 3 * r]))
+            at += 3 * r
+        return pairs

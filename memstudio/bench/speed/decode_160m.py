@@ -1,6 +1,7 @@
 """Tokens a second with fetched memory on the paper's 160M anchor, beside `generate` of transformers on the same anchor without memory."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -62,8 +63,8 @@ def _figure(folder: Path, device: str, dtype: str, job: Job) -> Figure:
 
 def _generated(attached: Attached, ids: list[int]) -> None:
     prompt = torch.tensor([ids], device=attached.anchor.device)
-    generate = attached.anchor.model.generate
-    found = generate(
+    model: Any = attached.anchor.model  # the library mixes `generate` in
+    found: torch.Tensor = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
         max_new_tokens=TOKENS,
