@@ -8,9 +8,12 @@ A run that keeps its keys and values reads each level with two products in place
 side in a row), and on the CPU a single row of 16-bit numbers as a vector. It agrees with the reference path within rounding.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +25,9 @@ from memstudio.anchor.load import Anchor
 from memstudio.anchor.single import linear
 from memstudio.anchor.slots import Slots
 from memstudio.errors import UserError
+
+if TYPE_CHECKING:
+    from memstudio.anchor.step import Step
 
 Parts = Sequence[tuple[Tensor, Tensor, Tensor]]
 
@@ -42,6 +48,7 @@ class Attached:
     so several of these (two arms of an A/B, several banks) share one anchor.
 
     muted: levels whose block stays in its slot and is not added (the user's mute; `without` adds to it for a while).
+    fixed: whether runs read a token at a time in fixed shapes, as a GPU wants it; steps: what is free to do so (`step.py`).
     """
 
     def __init__(self, anchor: Anchor, slots: Slots, layers: Sequence[int], activation: str | None = None) -> None:
@@ -59,8 +66,10 @@ class Attached:
         self.layers = tuple(layers)
         self.muted: frozenset[int] = frozenset()
         self._on = False
+        self.fixed = anchor.device.startswith("cuda")
+        self.steps: list[Step] = []
         self._brief = False
-        self._every = False
+        self._acting: Tensor | None = None
         self._rows: Tensor | None = None
         self._lent: Mapping[int, Parts] = {}
         self._capture: Capture | None = None
@@ -123,6 +132,19 @@ class Attached:
             yield
         finally:
             self.muted = before
+
+    def acts(self, level: int) -> bool:
+        """Whether the block of a level is added: one lies in its slot, and it is not muted."""
+        return level not in self.muted and self.slots.filled(level)
+
+    @contextmanager
+    def by_value(self, acting: Tensor) -> Iterator[None]:
+        """Every level is computed, and added where the bool tensor [levels] on the device says so: the same operations, whatever acts."""
+        self._acting = acting
+        try:
+            yield
+        finally:
+            self._acting = None
 
     @contextmanager
     def by_row(self, added: Tensor) -> Iterator[None]:
@@ -195,12 +217,13 @@ class Attached:
         through = F.linear if self.anchor.single is None else linear
         flat, total = x.reshape(-1, x.shape[-1]), output.reshape(-1, output.shape[-1])
         for level in range(1, self.slots.levels + 1):
-            if level in self.muted or not self.slots.filled(level):
+            if self._acting is None and not self.acts(level):
                 continue
             both, down = self.slots.pairs(level)[position]
             if down.shape[0]:
                 gate, up = through(flat, both).chunk(2, -1)
-                total = torch.addmm(total, act(gate) * up, down)
+                added = torch.addmm(total, act(gate) * up, down)
+                total = added if self._acting is None else torch.where(self._acting[level - 1], added, total)
         return total.view_as(output)
 
 

@@ -15,7 +15,7 @@ from transformers import DynamicCache
 
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.lanes import Lanes, likeliest
-from memstudio.anchor.past import reserved
+from memstudio.anchor.step import reading
 from memstudio.anchor.values import Sampling, Token
 from memstudio.errors import UserError
 
@@ -94,23 +94,23 @@ def _tokens(
     room: int,
     lanes: Lanes | None,
 ) -> Iterator[Token]:
-    anchor, past = attached.anchor, reserved(attached.anchor.model.config)
+    anchor = attached.anchor
     words = Detokenizer(anchor.decode, ids + generated)
     random = torch.Generator().manual_seed(sampling.seed + len(generated))
     fresh = ids + generated
-    for index in range(len(generated), room):
-        start, under = time.perf_counter(), revision()
-        with torch.inference_mode():
-            out = attached.forward(torch.tensor([fresh], device=anchor.device), past=past, keep=1)
-            scores = out[0, -1].float().cpu()
-            logprobs = scores.log_softmax(-1)
-            token = _choose(scores, sampling, random)
-        if token in anchor.eos:
-            return
-        beside = () if lanes is None else lanes.read(fresh, token, int(scores.argmax()))
-        fresh = [token]
-        top = likeliest(anchor, logprobs)
-        yield Token(index, token, words.push(token), float(logprobs[token]), under, time.perf_counter() - start, top, beside)
+    with reading(attached, len(ids) + room) as read:
+        for index in range(len(generated), room):
+            start, under = time.perf_counter(), revision()
+            with torch.inference_mode():
+                scores = read(fresh).float().cpu()
+                logprobs = scores.log_softmax(-1)
+                token = _choose(scores, sampling, random)
+            if token in anchor.eos:
+                return
+            beside = () if lanes is None else lanes.read(fresh, token, int(scores.argmax()))
+            fresh = [token]
+            top = likeliest(anchor, logprobs)
+            yield Token(index, token, words.push(token), float(logprobs[token]), under, time.perf_counter() - start, top, beside)
 
 
 def check_sampling(sampling: Sampling) -> None:
