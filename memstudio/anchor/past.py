@@ -23,8 +23,10 @@ class ReservedLayer(DynamicLayer):
     Whoever takes rows or positions away replaces `keys` and `values`; they are then copied into storage of their own.
     """
 
-    _storage: tuple[Tensor, Tensor] | None = None
-    _given: Tensor | None = None
+    def __init__(self) -> None:
+        DynamicLayer.__init__(self)
+        self._storage: tuple[Tensor, Tensor] | None = None
+        self._given: Tensor | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Keys and values of all that was read, these included."""
