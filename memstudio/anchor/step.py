@@ -98,14 +98,12 @@ class Step:
 
     def _record(self) -> None:
         """Record the work of one token. It is tried first, as a recording demands; what the cache counted then is taken back."""
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            for _ in range(2):
-                self._work()
-                for layer in self._past.layers:
+        for _ in range(2):
+            self._work()
+            for layer in self._past.layers:
+                if isinstance(layer, StaticLayer):
                     layer.cumulative_length.sub_(1)
-        torch.cuda.current_stream().wait_stream(aside)
+        torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self._scores = self._work()
