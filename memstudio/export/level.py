@@ -5,19 +5,22 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from io import FileIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memstudio.bank.files import ITEM_BYTES, TensorFile, inside, read_header
+from memstudio.bank.files import ITEM_BYTES, TensorEntry, TensorFile, inside, read_header
 from memstudio.bank.manifest import Coarser, Dtype, blocks_file
 from memstudio.bank.rows import STORED
 from memstudio.bank.values import BASE, BlockState, ClusterId, Overlay, Precision
 from memstudio.errors import UserError
-from memstudio.export.pouring import PIECE_BYTES
+from memstudio.export.pouring import PIECE_BYTES, Piece, Stretch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 Blob = Callable[[str], "Tensor"]
+_AHEAD = 2
+"""Pieces that are coded before it is their turn."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -101,7 +106,7 @@ def _stored(file: TensorFile, end: str) -> Indices:
     return np.array(named, np.int64)
 
 
-def level_file(parts: Sequence[LevelRows]) -> Iterator[bytes]:
+def level_file(parts: Sequence[LevelRows]) -> Iterator[Piece]:
     """The bytes of the level's safetensors file, a piece at a time: the header, all ids, all scales, all blocks.
 
     Raises:
@@ -137,35 +142,76 @@ def safetensors_header(parts: Mapping[str, tuple[str, list[int]]], metadata: Map
     return len(raw).to_bytes(8, "little") + raw
 
 
-def _tensor(rows: LevelRows, source: TensorFile, name: str) -> Iterator[bytes]:
-    """The rows of one tensor: stretches that lie together in the source are read together. Rows that are coded anew are read for their
+def _tensor(rows: LevelRows, source: TensorFile, name: str) -> Iterator[Piece]:
+    """The rows of one tensor: stretches that lie together in the source go over together. Rows that are coded anew are read for their
     scales and again for their codes, so that memory stays small."""
     entry = source.tensors[f"blocks{rows.source}" if rows.recoded else f"{name}{rows.source}"]
-    width = (entry.end - entry.begin) // max(entry.shape[0], 1)
-    with source.path.open("rb") as stream:
-        for first, last in _stretches(rows):
-            if first in rows.edited:
-                yield _coded(rows, burned(rows.bank, _cluster(rows, first), rows.edited[first], rows.blob).unsqueeze(0), name)
-                continue
-            stream.seek(entry.begin + int(rows.places[first]) * width)
-            step = max(1, PIECE_BYTES // width) if rows.recoded else last - first
-            for start in range(first, last, step):
-                count = min(step, last - start)
-                if rows.recoded and rows.bank.manifest.quantised:
-                    yield _coded(rows, _decoded(rows, start, count), name)
+    width = _width(entry)
+    with source.path.open("rb", buffering=0) as stream, ThreadPoolExecutor(1) as coding:
+
+        def begun() -> Iterator[Piece | Future[Piece]]:
+            for first, last in _stretches(rows):
+                if first in rows.edited:
+                    yield _coded(rows, burned(rows.bank, _cluster(rows, first), rows.edited[first], rows.blob).unsqueeze(0), name)
                 elif rows.recoded:
-                    yield _coded(rows, _numbers(rows, b"".join(_pieces(stream, count * width, source)), count), name)
+                    for read in _reads(rows, source, stream, int(rows.places[first]), last - first):
+                        yield coding.submit(_recoded, rows, [each.read() for each in read], name)
                 else:
-                    yield from _pieces(stream, count * width, source)
+                    yield Stretch(stream, entry.begin + int(rows.places[first]) * width, (last - first) * width)
+
+        yield from _in_turn(begun())
 
 
-def _pieces(stream: BinaryIO, left: int, source: TensorFile) -> Iterator[bytes]:
-    while left:
-        piece = stream.read(min(left, PIECE_BYTES))
-        if not piece:
-            raise UserError(f"{source.path}: the file changed while the bank was open: open the bank again")
-        left -= len(piece)
-        yield piece
+def _in_turn(begun: Iterator[Piece | Future[Piece]]) -> Iterator[Piece]:
+    """Pieces in their order, while those that come next are being made."""
+    ahead: deque[Piece | Future[Piece]] = deque()
+    for piece in begun:
+        ahead.append(piece)
+        if len(ahead) > _AHEAD:
+            yield _made(ahead.popleft())
+    yield from map(_made, ahead)
+
+
+def _made(piece: Piece | Future[Piece]) -> Piece:
+    return piece.result() if isinstance(piece, Future) else piece
+
+
+def _width(entry: TensorEntry) -> int:
+    """Bytes of a row."""
+    return (entry.end - entry.begin) // max(entry.shape[0], 1)
+
+
+def _reads(rows: LevelRows, source: TensorFile, stream: FileIO, place: int, count: int) -> Iterator[list[Stretch]]:
+    """What is read for each piece of `count` rows from `place` on that are coded anew: some rows, or part of one that is long; their
+    numbers, and behind those of a bank that stores codes, their scales."""
+    entries = [source.tensors[name] for name in (("blocks", "scales") if rows.bank.manifest.quantised else ("blocks",))]
+    vectors = rows.bank.manifest.layout(rows.level).vectors
+    each = [_width(entry) // vectors for entry in entries]  # bytes of a vector; what is coded anew is not int4, so they are whole
+    step = max(2, PIECE_BYTES // each[0] // 2 * 2)  # even: two codes of int4 share a byte
+    at_once = max(1, step // vectors)
+    for first in range(place, place + count, at_once):
+        wide = min(at_once, place + count - first)
+        for start in range(0, vectors, step):
+            taken = min(step, vectors - start) * wide
+            yield [
+                Stretch(stream, entry.begin + (first * vectors + start) * size, taken * size)
+                for entry, size in zip(entries, each, strict=True)
+            ]
+
+
+def _recoded(rows: LevelRows, raw: Sequence[bytearray], name: str) -> Piece:
+    """A piece that was read (see `_reads`) in the dtype of the smaller bank."""
+    import torch
+
+    from memstudio.bank.block import dequantise
+
+    manifest = rows.bank.manifest
+    if manifest.quantised:
+        codes, scales = torch.frombuffer(raw[0], dtype=torch.uint8), torch.frombuffer(raw[1], dtype=torch.float32)
+        numbers = dequantise(codes, scales, manifest.hidden_size, 8)
+    else:
+        numbers = torch.frombuffer(raw[0], dtype=rows.bank.dtype)
+    return _coded(rows, numbers.view(-1, min(len(numbers), manifest.layout(rows.level).n)), name)
 
 
 def _stretches(rows: LevelRows) -> Iterator[tuple[int, int]]:
@@ -181,32 +227,19 @@ def _cluster(rows: LevelRows, row: int) -> ClusterId:
     return ClusterId(rows.level, int(rows.ids[row]))
 
 
-def _numbers(rows: LevelRows, raw: bytes, count: int) -> Tensor:
-    """Stored rows of a float bank, [count, n]."""
+def _coded(rows: LevelRows, blocks: Tensor, name: str) -> Piece:
+    """What blocks [rows, n], or a part of one, are stored as; name: their "blocks" or their "scales"."""
     import torch
 
-    return torch.frombuffer(bytearray(raw), dtype=rows.bank.dtype).view(count, -1)
+    from memstudio.bank.block import FLOAT_DTYPES, quantise, scales_of
 
-
-def _decoded(rows: LevelRows, start: int, count: int) -> Tensor:
-    """Rows of a bank that is stored in codes, float32 [count, n]."""
-    import torch
-
-    bank, level = rows.bank, rows.level
-    ids = rows.ids[start : start + count].tolist()
-    return torch.stack([bank.generic(level) if index == bank.tree.count(level) else bank.block(ClusterId(level, index)) for index in ids])
-
-
-def _coded(rows: LevelRows, blocks: Tensor, name: str) -> bytes:
-    """What blocks [rows, n] are stored as; name: their "blocks" or their "scales"."""
-    import torch
-
-    from memstudio.bank.block import FLOAT_DTYPES, quantise
-
+    hidden, bits = rows.bank.manifest.hidden_size, 8 if rows.dtype == "int8" else 4
     if not rows.quantised:
-        return blocks.to(FLOAT_DTYPES[rows.dtype]).contiguous().view(torch.uint8).numpy().tobytes()
-    codes, scales = quantise(blocks, rows.bank.manifest.hidden_size, 8 if rows.dtype == "int8" else 4)
-    return (codes if name == "blocks" else scales).numpy().tobytes()
+        found = blocks.to(FLOAT_DTYPES[rows.dtype]).contiguous()
+    else:
+        found = scales_of(blocks, hidden, bits) if name == "scales" else quantise(blocks, hidden, bits)[0]
+    raw: memoryview = found.view(-1).view(torch.uint8).numpy().data
+    return raw
 
 
 def burned(bank: Bank, cluster: ClusterId, state: BlockState, blob: Blob) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memstudio.bank.block import Layout, block_digest, dequantise, pack, quantise
+from memstudio.bank.block import Layout, block_digest, dequantise, pack, quantise, scales_of
 
 
 @given(st.integers(1, 6), st.lists(st.integers(0, 4), min_size=1, max_size=4))
@@ -66,6 +66,28 @@ def test_integer_codes_stay_within_half_a_step(bits: int, top: int, seed: int, v
         error = (back - rows[at]).abs().view(vectors, hidden_size)
         assert bool((error <= scales[at].unsqueeze(1) * 0.5001).all())
     assert torch.allclose(scales[1], rows[1].view(vectors, hidden_size).abs().amax(1) / top)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("bits", "top", "zero"), [(8, 127, 128), (4, 7, 8)])
+@pytest.mark.parametrize(("rows", "vectors", "hidden_size"), [(5, 7, 3), (3, 700, 256), (2, 1, 200_001), (1, 50_000, 7)])
+def test_codes_are_those_of_the_formula_however_many_there_are(
+    dtype: torch.dtype, bits: int, top: int, zero: int, rows: int, vectors: int, hidden_size: int
+) -> None:
+    numbers = torch.randn(rows, vectors * hidden_size, generator=torch.Generator().manual_seed(7)).to(dtype)
+    numbers[0, :hidden_size] = -0.0
+    numbers[-1, -hidden_size:] = numbers[-1, -hidden_size:] * 1e-38  # too small for a scale of all their digits
+    each = numbers.float().view(rows, vectors, hidden_size)
+    scales = each.abs().amax(-1) / top
+    steps = torch.where(scales > 0, scales, torch.ones_like(scales)).unsqueeze(-1)
+    expected = ((each / steps).round().clamp(-top, top) + zero).to(torch.uint8).view(rows, -1)
+    if bits == 4:
+        padded = torch.cat([expected, torch.full((rows, expected.shape[1] % 2), zero, dtype=torch.uint8)], 1)
+        expected = padded[:, 0::2] + 16 * padded[:, 1::2]
+    codes, found = quantise(numbers, hidden_size, bits)
+    assert torch.equal(codes, expected)
+    assert torch.equal(found.view(torch.int32), scales.view(torch.int32)), "the bits, a zero's sign too"
+    assert torch.equal(scales_of(numbers, hidden_size, bits), found)
 
 
 def test_4_bit_codes_lie_low_nibble_first() -> None:

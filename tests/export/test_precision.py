@@ -180,6 +180,21 @@ def test_edits_are_burned_in_before_bits_are_cut(bank: Bank, tmp_path: Path) -> 
     assert torch.equal(smaller.block(GOLD), coded(burned, bank.manifest.hidden_size, "int8"))
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "int8"])
+@pytest.mark.parametrize("at_once", [1, 600, 3000])
+def test_codes_are_the_same_however_much_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, at_once: int) -> None:
+    source = open_bank(make_bank(tmp_path / "source", dtype=dtype))
+    row = torch.randn(source.layouts[2].n, generator=torch.Generator().manual_seed(5))
+    overlay: Overlay = {GOLD: BlockState(block_digest(row))}
+    plan = plan_export(source, overlay, by_chance(source.tree, 3), precision="int4", keep=[GOLD])
+    whole = export(source, tmp_path / "whole", plan, 0.5, overlay, {block_digest(row): row})
+    monkeypatch.setattr("memstudio.export.level.PIECE_BYTES", at_once)
+    parts = export(source, tmp_path / "parts", plan, 0.5, overlay, {block_digest(row): row})
+    for level in (1, 2, 3):
+        path = f"blocks/level-{level}.safetensors"
+        assert (parts.folder / path).read_bytes() == (whole.folder / path).read_bytes()
+
+
 def test_a_plan_of_several_precisions_is_written_edited_and_read(bank: Bank, tmp_path: Path) -> None:
     plan = plan_export(bank, {}, by_chance(bank.tree, 3), precision="mixed", losses=LOSSES)
     file = tmp_path / "plan.jsonl"
