@@ -156,7 +156,6 @@ def export_alone(bank_folder: Path, out: Path, precision: str) -> dict[str, Any]
     from memstudio.export.rank import by_documents
     from memstudio.export.silence import Gone
 
-    torch.set_num_threads(1)
     bank = open_bank(bank_folder)
     choice = next(each for each in CHOICES if each == precision)
     plan = plan_export(bank, {}, by_documents(bank.tree), precision=choice)

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from io import FileIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 
 from memstudio.bank.files import ITEM_BYTES, TensorEntry, TensorFile, inside, read_header
 from memstudio.bank.manifest import Coarser, Dtype, blocks_file
-from memstudio.bank.rows import STORED
+from memstudio.bank.rows import STORED, Stretch
 from memstudio.bank.values import BASE, BlockState, ClusterId, Overlay, Precision
 from memstudio.errors import UserError
-from memstudio.export.pouring import PIECE_BYTES, Piece, Stretch
+from memstudio.export.pouring import PIECE_BYTES, Piece
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
 Indices = NDArray[np.int64]
 Blob = Callable[[str], "Tensor"]
-_AHEAD = 2
-"""Pieces that are coded before it is their turn."""
+_CODING, _AHEAD = 2, 4
+"""Threads that code, and pieces that are coded before it is their turn."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -147,17 +146,17 @@ def _tensor(rows: LevelRows, source: TensorFile, name: str) -> Iterator[Piece]:
     scales and again for their codes, so that memory stays small."""
     entry = source.tensors[f"blocks{rows.source}" if rows.recoded else f"{name}{rows.source}"]
     width = _width(entry)
-    with source.path.open("rb", buffering=0) as stream, ThreadPoolExecutor(1) as coding:
+    with ThreadPoolExecutor(_CODING) as coding:
 
         def begun() -> Iterator[Piece | Future[Piece]]:
             for first, last in _stretches(rows):
                 if first in rows.edited:
                     yield _coded(rows, burned(rows.bank, _cluster(rows, first), rows.edited[first], rows.blob).unsqueeze(0), name)
                 elif rows.recoded:
-                    for read in _reads(rows, source, stream, int(rows.places[first]), last - first):
-                        yield coding.submit(_recoded, rows, [each.read() for each in read], name)
+                    for read in _reads(rows, source, int(rows.places[first]), last - first):
+                        yield coding.submit(_recoded, rows, [_read(each) for each in read], name)
                 else:
-                    yield Stretch(stream, entry.begin + int(rows.places[first]) * width, (last - first) * width)
+                    yield Stretch(source, entry.begin + int(rows.places[first]) * width, (last - first) * width)
 
         yield from _in_turn(begun())
 
@@ -181,7 +180,7 @@ def _width(entry: TensorEntry) -> int:
     return (entry.end - entry.begin) // max(entry.shape[0], 1)
 
 
-def _reads(rows: LevelRows, source: TensorFile, stream: FileIO, place: int, count: int) -> Iterator[list[Stretch]]:
+def _reads(rows: LevelRows, source: TensorFile, place: int, count: int) -> Iterator[list[Stretch]]:
     """What is read for each piece of `count` rows from `place` on that are coded anew: some rows, or part of one that is long; their
     numbers, and behind those of a bank that stores codes, their scales."""
     entries = [source.tensors[name] for name in (("blocks", "scales") if rows.bank.manifest.quantised else ("blocks",))]
@@ -194,9 +193,15 @@ def _reads(rows: LevelRows, source: TensorFile, stream: FileIO, place: int, coun
         for start in range(0, vectors, step):
             taken = min(step, vectors - start) * wide
             yield [
-                Stretch(stream, entry.begin + (first * vectors + start) * size, taken * size)
+                Stretch(source, entry.begin + (first * vectors + start) * size, taken * size)
                 for entry, size in zip(entries, each, strict=True)
             ]
+
+
+def _read(stretch: Stretch) -> bytearray:
+    found = bytearray(stretch.bytes)
+    stretch.read_into(memoryview(found))
+    return found
 
 
 def _recoded(rows: LevelRows, raw: Sequence[bytearray], name: str) -> Piece:
@@ -231,9 +236,9 @@ def _coded(rows: LevelRows, blocks: Tensor, name: str) -> Piece:
     """What blocks [rows, n], or a part of one, are stored as; name: their "blocks" or their "scales"."""
     import torch
 
-    from memstudio.bank.block import FLOAT_DTYPES, quantise, scales_of
+    from memstudio.bank.block import FLOAT_DTYPES, bits_of, quantise, scales_of
 
-    hidden, bits = rows.bank.manifest.hidden_size, 8 if rows.dtype == "int8" else 4
+    hidden, bits = rows.bank.manifest.hidden_size, bits_of(rows.dtype)
     if not rows.quantised:
         found = blocks.to(FLOAT_DTYPES[rows.dtype]).contiguous()
     else:

@@ -10,66 +10,30 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
 from io import FileIO
 from pathlib import Path
 
 from memstudio.bank.files import inside
 from memstudio.bank.manifest import FileRef
+from memstudio.bank.rows import Stretch
 from memstudio.errors import UserError
 
 PIECE_BYTES = 1 << 20
-"""About what is read at once where numbers are made of it."""
+"""About what is read at once, but for stretches that go over as they are."""
 _BLOCK_BYTES, _BLOCKS = 8 << 20, 4
 Told = Callable[[int], None]
 """Hears how many bytes were written."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Stretch:
-    """`count` bytes of an open file from byte `begin` on, which go over as they are."""
-
-    source: FileIO
-    begin: int
-    count: int
-
-    def into(self, room: memoryview, at: int) -> int:
-        """Read from its byte `at` on into `room`, which holds no more than is left; gives how many bytes came, 1 at least.
-
-        Raises:
-            UserError: the file cannot be read, or ends before.
-        """
-        try:
-            self.source.seek(self.begin + at)
-            came = self.source.readinto(room)
-        except OSError as error:
-            raise UserError(f"{self.source.name}: cannot be read ({error.strerror})") from error
-        if not came:
-            raise UserError(f"{self.source.name}: the file changed while it was exported: export again")
-        return came
-
-    def read(self) -> bytearray:
-        """All of it.
-
-        Raises:
-            UserError: the file cannot be read, or ends before.
-        """
-        found, at = bytearray(self.count), 0
-        with memoryview(found) as room:
-            while at < self.count:
-                at += self.into(room[at:], at)
-        return found
-
-
 Piece = bytes | bytearray | memoryview | Stretch
+"""Bytes that were made, or where those lie that go over as they are."""
 
 
 def pour(path: Path, pieces: Iterable[Piece], told: Told) -> FileRef:
     """Write a new file from pieces and sync it. The digest is that of the bytes which were handed to the system.
 
     Raises:
-        UserError: a stretch cannot be read.
+        UserError: a stretch cannot be read, or its file was changed.
         OSError: the disk is full, or the file is there already.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,13 +59,17 @@ class _Blocks:
 
     def add(self, piece: Piece) -> None:
         """Take a piece over; what it lies in may change afterwards."""
-        count, into = (piece.count, piece.into) if isinstance(piece, Stretch) else (len(piece), partial(_copy, memoryview(piece)))
-        at = 0
+        made = b"" if isinstance(piece, Stretch) else memoryview(piece)
+        count, at = piece.bytes if isinstance(piece, Stretch) else len(piece), 0
         while at < count:
             if self._filled == _BLOCK_BYTES:
                 self._hand_over()
-            came = into(self._block[self._filled : self._filled + count - at], at)
-            self._filled, at = self._filled + came, at + came
+            room = self._block[self._filled : self._filled + count - at]
+            if isinstance(piece, Stretch):
+                piece.read_into(room, at)
+            else:
+                room[:] = made[at : at + len(room)]
+            self._filled, at = self._filled + len(room), at + len(room)
 
     def finish(self) -> FileRef:
         """Have the last bytes written; not synced yet."""
@@ -127,11 +95,6 @@ class _Blocks:
         self._size += count
         self._told(count)
         return block
-
-
-def _copy(made: memoryview, room: memoryview, at: int) -> int:
-    room[:] = made[at : at + len(room)]
-    return len(room)
 
 
 def _block() -> memoryview:
@@ -182,15 +145,15 @@ def copy_over(source: Path, relative: str, target: Path, known: FileRef, told: T
     return found
 
 
-def read_pieces(path: Path) -> Iterator[Piece]:
-    """A file as it is.
+def read_pieces(path: Path) -> Iterator[bytes]:
+    """A file, a piece at a time.
 
     Raises:
         UserError: it cannot be read.
     """
     try:
-        source = path.open("rb", buffering=0)
+        with path.open("rb") as stream:
+            while piece := stream.read(PIECE_BYTES):
+                yield piece
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    with source:
-        yield Stretch(source, 0, path.stat().st_size)

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memstudio.bank.files import TensorFile
+from memstudio.bank.rows import Stretch
 from memstudio.errors import UserError
 from memstudio.export import pouring
-from memstudio.export.pouring import Piece, Stretch, pour, read_pieces
+from memstudio.export.pouring import Piece, pour, read_pieces
 
 BLOCK = 4096
 
@@ -41,18 +43,18 @@ def test_the_file_holds_the_pieces_in_their_order(
 
     def pieces() -> Iterator[Piece]:
         used = bytearray(len(whole))
-        with source.open("rb", buffering=0) as stream:
-            for kind, (begin, end) in enumerate(itertools.pairwise(edges), kinds):
-                if kind % 4 == 0:
-                    yield whole[begin:end]
-                elif kind % 4 == 1:
-                    yield memoryview(whole)[begin:end]
-                elif kind % 4 == 2:
-                    used[: end - begin] = whole[begin:end]
-                    yield memoryview(used)[: end - begin]
-                    used[: end - begin] = bytes(end - begin)  # what was taken over may be used again
-                else:
-                    yield Stretch(stream, begin, end - begin)
+        file = TensorFile(source, len(whole), {})
+        for kind, (begin, end) in enumerate(itertools.pairwise(edges), kinds):
+            if kind % 4 == 0:
+                yield whole[begin:end]
+            elif kind % 4 == 1:
+                yield memoryview(whole)[begin:end]
+            elif kind % 4 == 2:
+                used[: end - begin] = whole[begin:end]
+                yield memoryview(used)[: end - begin]
+                used[: end - begin] = bytes(end - begin)  # what was taken over may be used again
+            else:
+                yield Stretch(file, begin, end - begin)
 
     out = tmp_path_factory.mktemp("out") / "folder" / "file"
     with pytest.MonkeyPatch.context() as patch:
@@ -66,7 +68,8 @@ def test_the_file_holds_the_pieces_in_their_order(
 def test_whole_blocks_of_the_real_size_go_to_disk(tmp_path: Path) -> None:
     whole = np.random.default_rng(1).bytes(50_000_001)
     (tmp_path / "source").write_bytes(whole)
-    found = pour(tmp_path / "copy", read_pieces(tmp_path / "source"), lambda _: None)
+    stretch = Stretch(TensorFile(tmp_path / "source", len(whole), {}), 1, len(whole) - 1)
+    found = pour(tmp_path / "copy", [whole[:1], stretch], lambda _: None)
     assert (tmp_path / "copy").read_bytes() == whole
     assert found.sha256 == hashlib.sha256(whole).hexdigest()
     assert pour(tmp_path / "empty", [], lambda _: None).bytes == (tmp_path / "empty").stat().st_size == 0
@@ -75,8 +78,9 @@ def test_whole_blocks_of_the_real_size_go_to_disk(tmp_path: Path) -> None:
 
 
 def test_a_source_that_is_cut_short_is_told(tmp_path: Path, source: Path) -> None:
-    with source.open("rb", buffering=0) as stream, pytest.raises(UserError, match="bytes: the file changed while it was exported"):
-        pour(tmp_path / "out", [Stretch(stream, 199_000, 1001)], lambda _: None)
+    shorter = Stretch(TensorFile(source, 200_001, {}), 199_000, 1001)
+    with pytest.raises(UserError, match="bytes: the file changed while"):
+        pour(tmp_path / "out", [b"before", shorter], lambda _: None)
     with pytest.raises(UserError, match="gone: cannot be read"):
         pour(tmp_path / "other", read_pieces(tmp_path / "gone"), lambda _: None)
 
