@@ -23,8 +23,6 @@ PIECE_BYTES = 1 << 20
 _BLOCK_BYTES, _BLOCKS = 8 << 20, 4
 Told = Callable[[int], None]
 """Hears how many bytes were written."""
-
-
 Piece = bytes | bytearray | memoryview | Stretch
 """Bytes that were made, or where those lie that go over as they are."""
 
