@@ -14,6 +14,7 @@ SIZES = (90, 100, 110, 125, 150)
 """Text sizes that are offered, in per cent."""
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 _SMALLEST, _LARGEST = 50, 300
+MOST_CACHE_MB = 1 << 20
 
 ThemeName = Literal["system", "light", "dark"]
 THEMES: tuple[ThemeName, ...] = ("system", "light", "dark")
@@ -30,7 +31,8 @@ class KeptLayout:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every preference with its default. device: where models run; text_percent: of the system's text size.
+    """Every preference with its default. device: where models run; text_percent: of the system's text size; cache_mb: of blocks that are
+    kept because to fetch them again costs more, None for what there is room for.
 
     No pydantic: these are read before the window's first paint.
     """
@@ -40,6 +42,7 @@ class Settings:
     measure_edits: bool = True
     trace_runs: bool = True
     text_percent: int = 100
+    cache_mb: int | None = None
     recent: tuple[str, ...] = ()
     layout: KeptLayout | None = None
 
@@ -55,11 +58,17 @@ class Settings:
             ("measure_edits", isinstance(self.measure_edits, bool)),
             ("trace_runs", isinstance(self.trace_runs, bool)),
             ("text_percent", type(self.text_percent) is int and _SMALLEST <= self.text_percent <= _LARGEST),
+            ("cache_mb", self.cache_mb is None or (type(self.cache_mb) is int and 0 <= self.cache_mb <= MOST_CACHE_MB)),
             ("recent", _texts(self.recent)),
             ("layout", self.layout is None or _texts((self.layout.geometry, self.layout.state, *self.layout.docks))),
         ):
             if not fits:
                 raise ValueError(f"{name} cannot be {getattr(self, name)!r:.60}")
+
+    @property
+    def cache_bytes(self) -> int | None:
+        """As `memstudio.open` takes it."""
+        return None if self.cache_mb is None else self.cache_mb * 1_000_000
 
 
 def read_settings(file: Path) -> tuple[Settings, str]:

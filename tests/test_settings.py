@@ -33,6 +33,8 @@ def test_no_file_is_the_defaults_and_nothing_is_written(tmp_path: Path) -> None:
         ('{"theme": "pink"}', "theme"),
         ('{"device": "cuda; rm"}', "device"),
         ('{"text_percent": 10000}', "text_percent"),
+        ('{"cache_mb": -1}', "cache_mb"),
+        ('{"cache_mb": true}', "cache_mb"),
         ('{"recent": 3}', "recent"),
         ('{"version": 2, "theme": "dark"}', "newer memstudio"),
     ],

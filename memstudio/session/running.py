@@ -304,6 +304,19 @@ class Running:
         own = {name: arm for name, kept in names.items() if (arm := self.__dict__.get(kept)) is not None}
         return own | {f"transformers model {number}": arm for number, arm in enumerate(tuple(self._routed), 1)}
 
+    def free_arms(self, *, anchor: bool) -> None:
+        """Let go of the arms beside the user's, or, `anchor`, of every arm and the anchor; each is made again when it is next needed."""
+        from memstudio.anchor.device import emptied
+
+        if not self.loaded:
+            return
+        device = self.device
+        self._let_go(all_arms=anchor)
+        if anchor:
+            self.__dict__.pop("anchor", None)
+        gc.collect()
+        emptied(device)
+
     def free_blocks(self) -> None:
         """Let go of the blocks that are kept for later, and of the memory that they pass through."""
         if "supply" in self.__dict__:

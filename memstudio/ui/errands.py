@@ -38,7 +38,15 @@ def open_bank(wish: Wish) -> Session:
     from memstudio.session import open_session, study_for
 
     study = wish.study if wish.temporary else study_for(wish.path, wish.study)
-    return open_session(wish.path, study=study, device=wish.device, dtype=wish.dtype, anchor=wish.anchor, encoder=wish.encoder)
+    return open_session(
+        wish.path,
+        study=study,
+        device=wish.device,
+        dtype=wish.dtype,
+        anchor=wish.anchor,
+        encoder=wish.encoder,
+        cache_bytes=wish.cache_bytes,
+    )
 
 
 def holds(session: Session, wish: Wish) -> bool:
@@ -57,9 +65,8 @@ def opening_deed(session: Session, wish: Wish) -> Deed:
     study = None if session.temporary else session.study
     device = None if wish.device == "auto" else wish.device
     dtype = None if wish.dtype == "float32" else wish.dtype
-    return opening(
-        session.bank.folder, study, len(session.log()), session.head, device=device, dtype=dtype, encoder=wish.encoder, anchor=wish.anchor
-    )
+    options = {"device": device, "dtype": dtype, "encoder": wish.encoder, "anchor": wish.anchor, "cache_bytes": wish.cache_bytes}
+    return opening(session.bank.folder, study, len(session.log()), session.head, **options)
 
 
 def opened(session: Session, facts: Sequence[Fact]) -> Opened:

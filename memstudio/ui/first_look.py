@@ -6,8 +6,8 @@ import time
 
 from PySide6.QtCore import QEvent, QObject, QTimer
 
+from memstudio.session.resident import process_memory
 from memstudio.ui.main_window import MainWindow
-from memstudio.ui.vitals import process_memory
 
 PROMPT = "The atomic number of gold is"
 """What is asked where the bank brings no prompt of its own."""

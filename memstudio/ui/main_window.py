@@ -17,6 +17,7 @@ from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.map_studio import MapStudio
 from memstudio.ui.measuring import Measuring
+from memstudio.ui.memory_studio import MemoryStudio
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.moved_studio import MovedStudio
 from memstudio.ui.panels.arms_panel import ArmsPanel
@@ -54,7 +55,6 @@ from memstudio.ui.theme import Theme
 from memstudio.ui.token_studio import TokenStudio
 from memstudio.ui.use_studio import UseStudio
 from memstudio.ui.view_studio import ViewStudio
-from memstudio.ui.vitals_bridge import VitalsBridge
 from memstudio.ui.window_desk import WindowDesk
 
 START_SIZE = QSize(1366, 768)
@@ -95,8 +95,7 @@ class MainWindow(WindowDesk):
         self.moved = MovedStudio(bridge, self)
         self.views = ViewStudio(self.studio, self)
         self.starts = StartStudio(self.studio, self.start, self)
-        self.vitals = VitalsBridge(bridge)
-        self.vitals.measured.connect(self.panels.status.show_vitals)
+        self.memory = MemoryStudio(bridge, self.panels.status, self.theme, self)
         self.measuring = Measuring(bridge, self)
         self.measuring.on, self.studio.auto_trace = preferences.measure_edits, preferences.now.trace_runs
         self.actions_ = ActionSet(self, self)
@@ -325,7 +324,7 @@ class MainWindow(WindowDesk):
             self._preferences.keep_layout(kept_layout(self, self.docks))
             self.hide()
             self.builds.close()
-            self.vitals.close()
+            self.memory.close()
             self.maps.close()
             self.routes.close()
             self.saves.close()

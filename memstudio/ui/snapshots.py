@@ -174,6 +174,7 @@ class Wish:
     dtype: str = "float32"
     anchor: Path | None = None
     encoder: Path | None = None
+    cache_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

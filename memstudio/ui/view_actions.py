@@ -39,5 +39,13 @@ VIEW: tuple[Action, ...] = (
         enabled=lambda n: n.bank and not n.mapped,
         group=2,
     ),
+    Action(
+        "show_memory",
+        "What is in me&mory",
+        "View",
+        lambda d: d.show_memory(),
+        "Model, slots, cache and files that are resident, as measured, and what can be freed",
+        group=2,
+    ),
     Action("reset_layout", "&Reset layout", "View", lambda d: d.reset_layout(), "Put every dock back to its place", (), "layout", group=2),
 )

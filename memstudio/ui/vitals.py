@@ -3,15 +3,14 @@
 No Qt in here; it is read on a thread of its own.
 """
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from memstudio.session.running import Running
+from memstudio.session.resident import Held, blocks_of, process_memory, resident
 
-STATM = Path("/proc/self/statm")
+if TYPE_CHECKING:
+    from memstudio.session import Session
+    from memstudio.session.running import Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +25,22 @@ class Resident:
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """One sample. memory_bytes: of the whole process, None where this system does not tell; peak: the most so far, not what it is now;
-    card_bytes: what torch holds on a CUDA device, None where it runs on none. resident: by arm; none before a model is loaded."""
+    card_bytes: what torch holds on a CUDA device, None where it runs on none. resident: by arm; none before a model is loaded.
+    held: all that is resident where, None where it was not asked for."""
 
     memory_bytes: int | None
     peak: bool = False
     card_bytes: int | None = None
     resident: tuple[Resident, ...] = ()
+    held: tuple[Held, ...] | None = None
 
 
-def sample(running: "Running | None") -> Vitals:
-    """Measure now."""
+def sample(session: "Session | None", whole: bool = False) -> Vitals:
+    """Measure now. whole: all that is resident too, which takes some milliseconds."""
     size, peak = process_memory()
-    return Vitals(size, peak, card_memory(running), residents(running))
-
-
-def process_memory() -> tuple[int | None, bool]:
-    """Resident bytes of this process, and whether that is only its peak; None where the system does not say."""
-    try:
-        import resource
-    except ModuleNotFoundError:  # Windows
-        return None, False
-    if STATM.is_file():
-        return int(STATM.read_text().split()[1]) * resource.getpagesize(), False
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024, True
+    running = None if session is None else session.running
+    held = resident(session) if whole and session is not None else () if whole else None
+    return Vitals(size, peak, card_memory(running), residents(running), held)
 
 
 def card_memory(running: "Running | None") -> int | None:
@@ -66,12 +57,6 @@ def residents(running: "Running | None") -> tuple[Resident, ...]:
     found = []
     for name, arm in running.arms().items() if running is not None else ():
         slots = arm.attached.slots
-        filled = [(level, key) for level, key in enumerate(slots.identity, start=1) if key is not None]
-        names = tuple(_name(level, key) for level, key in filled)
-        found.append(Resident(name, names, sum(slots.level_bytes(level) for level, _ in filled)))
+        filled = [level for level, key in enumerate(slots.identity, start=1) if key is not None]
+        found.append(Resident(name, blocks_of(arm), sum(slots.level_bytes(level) for level in filled)))
     return tuple(found)
-
-
-def _name(level: int, key: object) -> str:
-    kind, cluster = getattr(key, "kind", ""), getattr(key, "cluster", None)
-    return f"generic {level}" if kind == "generic" else str(cluster or level)

@@ -11,7 +11,6 @@ from memstudio.ui.vitals import Vitals, sample
 
 if TYPE_CHECKING:
     from memstudio.session import Session
-    from memstudio.session.running import Running
 
 EVERY_S = 2.0
 
@@ -24,15 +23,22 @@ class VitalsBridge(QObject):
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__(bridge)
-        self._running: weakref.ref[Running] | None = None
+        self._session: weakref.ref[Session] | None = None
+        self._whole = False
         self._wake, self._end = threading.Event(), False
         self._last: Vitals | None = None
         self._sampled.connect(self._show, Qt.ConnectionType.QueuedConnection)
         bridge.attend(self._watch)
         for over in (bridge.loaded, bridge.ended, bridge.traced, bridge.committed):
             over.connect(lambda _: self._wake.set())
+        bridge.idle.connect(self._wake.set)
         self._thread = threading.Thread(target=self._loop, name="memstudio-vitals", daemon=True)
         self._thread.start()
+
+    def watch_all(self, whole: bool) -> None:
+        """Whether all that is resident is to be measured from now on; somebody looks at it."""
+        self._whole = whole
+        self._wake.set()
 
     def close(self) -> None:
         """End the thread; it takes no time."""
@@ -42,11 +48,11 @@ class VitalsBridge(QObject):
 
     def _watch(self, session: "Session") -> None:
         """On the session's thread."""
-        self._running = weakref.ref(session.running)  # a session that is let go takes its model with it
+        self._session = weakref.ref(session)  # a session that is let go takes its model with it
 
     def _loop(self) -> None:
         while not self._end:
-            now = sample(self._running() if self._running is not None else None)
+            now = sample(self._session() if self._session is not None else None, self._whole)
             if now != self._last and not self._end:
                 self._last = now
                 self._sampled.emit(now)

@@ -18,6 +18,7 @@ from memstudio.ui.fact_studio import FactStudio
 from memstudio.ui.learn_studio import LearnStudio
 from memstudio.ui.map_studio import MapStudio
 from memstudio.ui.measuring import Measuring
+from memstudio.ui.memory_studio import MemoryStudio
 from memstudio.ui.menus import ActionSet
 from memstudio.ui.panels.block_dialogs import ScaleDialog, SwapDialog
 from memstudio.ui.panels.log_panel import LogPanel
@@ -58,6 +59,7 @@ class WindowDesk(QMainWindow):
     scans: ScanStudio
     uses: UseStudio
     maps: MapStudio
+    memory: MemoryStudio
     tokens: TokenStudio
     saves: SaveStudio
     views: ViewStudio
@@ -99,7 +101,8 @@ class WindowDesk(QMainWindow):
 
     def open_path(self, path: str) -> None:
         """A bank folder, a study folder, or the word demo."""
-        self.open_wish(Wish(path, device=self._preferences.now.device))
+        now = self._preferences.now
+        self.open_wish(Wish(path, device=now.device, cache_bytes=now.cache_bytes))
 
     def open_wish(self, wish: Wish) -> None:
         """Open what is wished for; the window stays usable meanwhile."""
@@ -282,6 +285,9 @@ class WindowDesk(QMainWindow):
 
     def reset_layout(self) -> None:
         place_docks(self, self.docks)
+
+    def show_memory(self) -> None:
+        self.memory.show()
 
     def make_map(self) -> None:
         show_dock(self.docks["map"])

@@ -42,8 +42,11 @@ def test_ctrl_and_comma_open_them_and_a_choice_holds_at_once_and_is_kept(kept: M
     assert kept.theme.tone.dark
     assert not kept.measuring.on
     assert not kept.studio.auto_trace
+    dialog.cache.setCurrentIndex(3)
+    dialog.cache.activated.emit(3)
     settings, _ = read_settings(file)
     assert (settings.theme, settings.measure_edits, settings.trace_runs) == ("dark", False, False)
+    assert (settings.cache_mb, settings.cache_bytes) == (1000, 1_000_000_000)
     kept.choose_theme("light")
     assert dialog.theme.currentData() == "light"
     dialog.close()

@@ -3,16 +3,18 @@
 import mmap
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from pytestqt.qtbot import QtBot
 
-from memstudio.ui import vitals
+from memstudio.session import resident
+from memstudio.session.resident import process_memory
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.panels.status_bar import StatusBar
 from memstudio.ui.texts import size_text
-from memstudio.ui.vitals import Resident, Vitals, process_memory
+from memstudio.ui.vitals import Resident, Vitals
 from memstudio.ui.vitals_bridge import VitalsBridge
 from tests.ui.conftest import PATIENCE_MS
 
@@ -26,7 +28,7 @@ def status(qtbot: QtBot) -> Iterator[StatusBar]:
     made.deleteLater()
 
 
-@pytest.mark.skipif(not vitals.STATM.is_file(), reason="only Linux tells what it is now")
+@pytest.mark.skipif(not resident.STATM.is_file(), reason="only Linux tells what it is now")
 def test_the_memory_of_this_process_is_what_it_is_now_and_not_its_peak() -> None:
     before, peak = process_memory()
     assert not peak
@@ -43,7 +45,7 @@ def test_the_memory_of_this_process_is_what_it_is_now_and_not_its_peak() -> None
 
 
 def test_where_only_the_peak_is_known_it_is_said_to_be(monkeypatch: pytest.MonkeyPatch, tmp_path: object, status: StatusBar) -> None:
-    monkeypatch.setattr(vitals, "STATM", vitals.Path("/no/such/file"))
+    monkeypatch.setattr(resident, "STATM", Path("/no/such/file"))
     size, peak = process_memory()
     assert peak
     assert size is not None
@@ -83,7 +85,7 @@ def test_after_a_run_the_blocks_of_its_route_are_resident_and_a_pruned_one_no_mo
 def test_nothing_is_sampled_on_the_interface_thread(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[str] = []
 
-    def noted(_: object) -> Vitals:
+    def noted(*_: object) -> Vitals:
         threads.append(threading.current_thread().name)
         return Vitals(len(threads))
 

@@ -10,6 +10,8 @@ from memstudio.jobs import Job
 MEASURES: dict[str, tuple[str, str]] = {
     "decode-160m": ("decode_160m", "Decoding with fetched memory, the paper's 160M anchor"),
     "decode-1.4b": ("decode_1_4b", "Decoding with fetched memory, the paper's 1.4B anchor"),
+    "swap": ("swap", "Swapping all blocks for those of another route"),
+    "cold": ("cold", "Prompts from a cold disk"),
     "size": ("size", "What a bank's size costs: 0.02 to 21.1 billion parameters in blocks of one size"),
     "soak": ("soak", "10,000 prompts in one session, with edits, undos and A/B in between"),
 }

@@ -12,6 +12,7 @@ from memstudio.ui.texts import counted
 
 THEMES = (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))
 DEVICES = (("auto", "The fastest there is"), ("cpu", "CPU"), ("cuda", "NVIDIA card (CUDA)"), ("mps", "Apple card (MPS)"))
+CACHES = ((None, "As there is room"), (0, "None"), (256, "256 MB"), (1000, "1 GB"), (4000, "4 GB"), (16_000, "16 GB"))
 
 
 class PreferencesDialog(QDialog):
@@ -28,6 +29,8 @@ class PreferencesDialog(QDialog):
         self.size_box = self._choice("text_percent", [(percent, f"{percent} %") for percent in SIZES])
         self.device = self._choice("device", DEVICES)
         self.device.setToolTip("For banks that are opened from now on")
+        self.cache = self._choice("cache_mb", CACHES)
+        self.cache.setToolTip("Memory for blocks that cost more to fetch again than to keep, for banks that are opened from now on")
         self.measure = self._switch("measure_edits", "Measure each edit once it is made")
         self.trace = self._switch("trace_runs", "Trace each prompt once it is answered")
         self.reset, self.forget = QPushButton("Reset layout"), QPushButton("Forget recent banks")
@@ -39,7 +42,7 @@ class PreferencesDialog(QDialog):
     def _form(self) -> None:
         form = QFormLayout()
         form.setHorizontalSpacing(14)
-        for name, field in (("&Theme", self.theme), ("Text &size", self.size_box), ("&Device", self.device)):
+        for name, field in (("&Theme", self.theme), ("Text &size", self.size_box), ("&Device", self.device), ("Block &cache", self.cache)):
             form.addRow(name, field)
         form.addRow("", self.measure)
         form.addRow("", self.trace)
@@ -63,7 +66,8 @@ class PreferencesDialog(QDialog):
 
     def show_settings(self, settings: Settings) -> None:
         """Show what holds now, without telling that it changed."""
-        for name, box in (("theme", self.theme), ("text_percent", self.size_box), ("device", self.device)):
+        boxes = (("theme", self.theme), ("text_percent", self.size_box), ("device", self.device), ("cache_mb", self.cache))
+        for name, box in boxes:
             value = getattr(settings, name)
             if box.findData(value) < 0:
                 box.addItem(f"{value}", value)

@@ -53,11 +53,14 @@ class StatusBar(QStatusBar):
         self.job_box.setLayout(row(self.job_text, self._progress, self.cancel))
         self.job_box.hide()
         self.speed = label("", "dim", tip="Tokens of the last answer by the seconds that the model worked on it")
-        self.resident, self.memory, self.model = label("", "dim"), label("", "dim"), label("", "dim")
+        self.resident, self.model = label("", "dim"), label("", "dim")
+        self.memory = QPushButton()
+        self.memory.setProperty("kind", "link")
         self.model.setToolTip("The device that the model runs on, and the anchor's size")
-        for shown, name in ((self.resident, "Resident blocks"), (self.memory, "Memory"), (self.model, "Model")):
+        for shown, name in ((self.resident, "Resident blocks"), (self.model, "Model")):
             shown.setContentsMargins(8, 0, 0, 0)
             shown.setAccessibleName(name)
+        self.memory.setAccessibleName("Memory")
         self.model.setContentsMargins(8, 0, 8, 0)
         left = QWidget()
         inside = row(self.line, self.undo, self.cpu, 1)
@@ -83,12 +86,13 @@ class StatusBar(QStatusBar):
     def show_vitals(self, vitals: Vitals) -> None:
         """What the process takes now, each figure with how it is measured."""
         parts = [] if vitals.memory_bytes is None else [size_text(vitals.memory_bytes) + (" at most" if vitals.peak else "")]
-        how = ["The whole process, " + ("the most so far, as the system counts it" if vitals.peak else "as the system counts it now (RSS)")]
+        counted_as = "the most so far, as the system counts it" if vitals.peak else "as the system counts it now (RSS)"
+        how = [f"The whole process, {counted_as}"]
         if vitals.card_bytes is not None:
             parts.append(f"{size_text(vitals.card_bytes)} on the card")
             how.append("On the card: what torch has allocated there now")
         self.memory.setText(" + ".join(parts))
-        self.memory.setToolTip(plain_tip("\n".join(how)))
+        self.memory.setToolTip(plain_tip("\n".join([*how, "Click for what is resident where, and to free it"])))
         blocks, size = sum(len(arm.blocks) for arm in vitals.resident), sum(arm.bytes for arm in vitals.resident)
         self.resident.setText(f"{counted(blocks, 'block')} resident · {size_text(size)}" if vitals.resident else "")
         arms = [f"{arm.arm}: {', '.join(arm.blocks) or 'none'} ({size_text(arm.bytes)})" for arm in vitals.resident]
