@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
     from memstudio.history.store import Store
     from memstudio.session.findings import Findings
+    from memstudio.session.resident import Held
     from memstudio.session.router import Router
     from memstudio.session.used import Counted
 
@@ -45,6 +46,12 @@ class Looking(Trying):
             "edited": len(self._overlay),
             "pruned": {level: sum(c.level == level for c in pruned) for level in range(1, self.bank.tree.depth + 1)},
         }
+
+    def resident(self) -> tuple[Held, ...]:
+        """What is resident where, as measured now; see `session.resident`."""
+        from memstudio.session.resident import resident
+
+        return resident(self)
 
     def route(self, key: str) -> Route:
         """The clusters chosen for a key, hidden ones passed over; reads no weights.

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from memstudio.session.comparing import Comparison
     from memstudio.session.exported import Exported
     from memstudio.session.requests import Request
-    from memstudio.session.resident import Held
     from memstudio.session.scanned import Scan
     from memstudio.session.takedown import Paths
 
@@ -82,12 +81,6 @@ class Session(Looking):
         """
         self.running.run_on(device)
         return self.load()
-
-    def resident(self) -> tuple[Held, ...]:
-        """What is resident where, as measured now; see `session.resident`."""
-        from memstudio.session.resident import resident
-
-        return resident(self)
 
     # --- what fires -------------------------------------------------------------------------------------------------
 
