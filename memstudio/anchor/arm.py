@@ -63,6 +63,12 @@ class Arm:
         """What would lie in a slot, without reading a weight; equal identities are bit-identical blocks. None = nothing."""
         return identity(self.bank, wish, level, overlay)
 
+    def adds(self, wish: Wish, overlay: Overlay) -> tuple[ResolvedKey | None, ...]:
+        """What every level would add, level 1 first: as `identity`, and nothing where it is silenced."""
+        silenced = self._runtime.silenced(wish)
+        levels = range(1, self.attached.slots.levels + 1)
+        return tuple(None if level in silenced else self.identity(wish, level, overlay) for level in levels)
+
     def follow(self, runtime: RunTime) -> None:
         """Silence the blocks that `runtime` silences, from now on."""
         self._runtime = runtime

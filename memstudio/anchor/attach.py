@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import Cache
 
+from memstudio.anchor.gathered import ByRow, Parts
 from memstudio.anchor.load import Anchor
 from memstudio.anchor.single import linear
 from memstudio.anchor.slots import Slots
@@ -28,8 +29,6 @@ from memstudio.errors import UserError
 
 if TYPE_CHECKING:
     from memstudio.anchor.step import Step
-
-Parts = Sequence[tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Attached:
         self._brief = False
         self._acting: Tensor | None = None
         self._rows: Tensor | None = None
-        self._lent: Mapping[int, Parts] = {}
+        self._lent: Mapping[int, Parts | ByRow | None] = {}
         self._capture: Capture | None = None
         self._hooks: list[RemovableHandle] = [
             anchor.mlps[layer].register_forward_hook(self._hook(position)) for position, layer in enumerate(self.layers)
@@ -156,10 +155,10 @@ class Attached:
             self._rows = None
 
     @contextmanager
-    def lent(self, parts: Mapping[int, Parts]) -> Iterator[None]:
+    def lent(self, parts: Mapping[int, Parts | ByRow | None]) -> Iterator[None]:
         """Run with these weights at some levels in place of what lies in their slots: {level: gate, up, down a layer}, as `Slots.parts`
-        gives them. They may record gradients; they are taken to the anchor's dtype on the way. [B, r, d] in place of [r, d] gives each
-        row of the batch a block of its own."""
+        gives them; None for nothing. They may record gradients; they are taken to the anchor's dtype on the way. `ByRow` gives each row of
+        the batch a block of its own, whose hidden values are not captured."""
         self._lent = parts
         try:
             yield
@@ -191,19 +190,27 @@ class Attached:
             if self._brief and self._rows is None and self._capture is None and not self._lent:
                 return self._added_briefly(position, act, x, total)
             for level in range(1, self.slots.levels + 1):
-                lent = self._lent.get(level)
-                if level in self.muted or (lent is None and not self.slots.filled(level)):
+                if level in self.muted:
                     continue
-                gate, up, down = self.slots.parts(level)[position] if lent is None else (part.to(x.dtype) for part in lent[position])
-                if gate.shape[-2] == 0:
+                own = level not in self._lent
+                parts = self._lent[level] if not own else self.slots.parts(level) if self.slots.filled(level) else None
+                if parts is None:
                     continue
-                hidden = act(_through(x, gate)) * _through(x, up)
-                added = hidden @ down
+                hidden = None
+                if isinstance(parts, ByRow):
+                    added = parts.added(x, position, act)
+                else:
+                    gate, up, down = parts[position] if own else (part.to(x.dtype) for part in parts[position])
+                    if gate.shape[0] == 0:
+                        continue
+                    hidden = act(F.linear(x, gate)) * F.linear(x, up)
+                    added = hidden @ down
                 if self._rows is not None:
                     added = torch.where(self._rows[level - 1].view(-1, 1, 1), added, 0.0)
                 if self._capture is not None:
                     self._capture.added[position, level] = added
-                    self._capture.hidden[position, level] = hidden
+                    if hidden is not None:
+                        self._capture.hidden[position, level] = hidden
                 total = total + added
             if self._capture is not None:
                 self._capture.own[position], self._capture.total[position] = output, total
@@ -225,11 +232,6 @@ class Attached:
                 added = torch.addmm(total, act(gate) * up, down)
                 total = added if self._acting is None else torch.where(self._acting[level - 1], added, total)
         return total.view_as(output)
-
-
-def _through(x: Tensor, weights: Tensor) -> Tensor:
-    """x [B, T, d] times weights [r, d], or [B, r, d] where each row has its own: [B, T, r]."""
-    return F.linear(x, weights) if weights.dim() == 2 else x @ weights.mT
 
 
 def _check_fit(anchor: Anchor, slots: Slots, layers: Sequence[int], activation: str | None) -> None:

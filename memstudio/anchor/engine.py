@@ -6,6 +6,7 @@ whatever lies in the slots, and says under which revision.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from memstudio.anchor.attach import Attached
+from memstudio.anchor.gathered import Gathered
 from memstudio.anchor.lanes import Lanes, likeliest
+from memstudio.anchor.load import Anchor
 from memstudio.anchor.step import reading
 from memstudio.anchor.values import Sampling, Token
 from memstudio.errors import UserError
@@ -24,6 +27,15 @@ MARKS = ".\n"
 _ROWS = 256
 _STRETCH = 128
 _PADDED = 128
+_KEPT = 2**29
+"""Bytes of keys and values of one batch, unless a single prompt takes more."""
+
+Lender = Callable[[list[int]], AbstractContextManager[None]]
+
+
+def nothing_lent(_: list[int]) -> AbstractContextManager[None]:
+    """What lies in the slots, for every row."""
+    return nullcontext()
 
 
 def logits(attached: Attached, ids: list[int]) -> Tensor:
@@ -172,7 +184,7 @@ def answers(attached: Attached, prompts: Sequence[list[int]], max_tokens: int = 
         UserError: an empty or over-long prompt.
     """
     found = answer_ids(attached, prompts, max_tokens, stop)
-    return [_until(attached.anchor.decode(tokens), stop) for tokens in found]
+    return [said(attached.anchor, tokens, stop) for tokens in found]
 
 
 def answer_ids(attached: Attached, prompts: Sequence[list[int]], max_tokens: int = 16, stop: str = MARKS) -> list[list[int]]:
@@ -181,61 +193,106 @@ def answer_ids(attached: Attached, prompts: Sequence[list[int]], max_tokens: int
     Raises:
         UserError: an empty or over-long prompt.
     """
+    found: list[list[int]] = [[] for _ in prompts]
+    for numbers, tokens in answering(attached, prompts, [max_tokens] * len(prompts), stop):
+        for number in numbers:
+            found[number] = tokens
+    return found
+
+
+def answering(
+    attached: Attached, prompts: Sequence[list[int]], rooms: Sequence[int], stop: str = MARKS, blocks: Gathered | None = None
+) -> Iterator[tuple[list[int], list[int]]]:
+    """As `answer_ids`, batch by batch: the numbers of equal prompts, and their answer of at most as many tokens as each has room for.
+
+    blocks: what each prompt fetches, in place of what lies in the slots; prompts are equal then where they fetch the same, too.
+
+    Raises:
+        UserError: an empty or over-long prompt.
+    """
     anchor = attached.anchor
     for ids in prompts:
         anchor.check(ids)
-    given: dict[tuple[int, ...], list[int]] = {}
-    for group in _similar_lengths(sorted({tuple(ids) for ids in prompts}, key=len)):
-        given.update(zip(group, greedy(attached, group, max_tokens, anchor.stops(stop)), strict=True))
-    return [given[tuple(ids)] for ids in prompts]
+    stops, everything = anchor.stops(stop), list(range(len(prompts)))
+    for load in [everything] if blocks is None else blocks.loads():
+        same: dict[tuple[object, ...], list[int]] = {}
+        for number in load:
+            same.setdefault((tuple(prompts[number]), rooms[number], blocks and blocks.fetches[number]), []).append(number)
+        groups = sorted(same.values(), key=lambda group: len(prompts[group[0]]))
+        lengths = [len(prompts[group[0]]) + rooms[group[0]] for group in groups]
+        for part in _batches([len(prompts[group[0]]) for group in groups], lengths, _bytes_of_token(anchor)):
+            firsts = [groups[at][0] for at in part]
+            own = [rooms[first] for first in firsts]
+            tokens = greedy(attached, [tuple(prompts[first]) for first in firsts], own, stops, lender(blocks, firsts))
+            yield from zip((groups[at] for at in part), tokens, strict=True)
 
 
-def _until(text: str, marks: str) -> str:
+def lender(blocks: Gathered | None, numbers: Sequence[int]) -> Lender:
+    """How the rows of a batch, which are these prompts, get their blocks."""
+    return nothing_lent if blocks is None else lambda rows: blocks.lent([numbers[row] for row in rows])
+
+
+def said(anchor: Anchor, tokens: list[int], marks: str = MARKS) -> str:
+    """The text of an answer's tokens up to the first mark, trimmed."""
+    text = anchor.decode(tokens)
     ends = [at for at in (text.find(mark) for mark in marks) if at >= 0]
     return text[: min(ends, default=len(text))].strip()
 
 
-def _similar_lengths(prompts: list[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
-    """Cut prompts (sorted by length) into batches, where padding would cost more than another batch of its own."""
-    group: list[tuple[int, ...]] = []
-    held = 0
-    for ids in prompts:
-        padded = (len(group) + 1) * len(ids) - held - len(ids)
-        if group and (len(group) >= _ROWS or padded > _PADDED):
+def _bytes_of_token(anchor: Anchor) -> int:
+    """Bytes of keys and values of one token, at most: a model with fewer heads of these takes less."""
+    return 2 * anchor.hidden_size * len(anchor.mlps) * anchor.model.dtype.itemsize
+
+
+def _batches(lengths: list[int], whole: list[int], token_bytes: int) -> Iterator[list[int]]:
+    """Cut prompts of these lengths (ascending) into batches, where padding would cost more than another batch of its own, or where the
+    keys and values of all, `whole` tokens each with their answers, would take more than their budget: the numbers of each batch."""
+    group: list[int] = []
+    held = longest = 0
+    for number, length in enumerate(lengths):
+        padded, longest = (len(group) + 1) * length - held - length, max(longest, whole[number])
+        if group and (len(group) >= _ROWS or padded > _PADDED or (len(group) + 1) * longest * token_bytes > _KEPT):
             yield group
-            group, held = [], 0
-        group.append(ids)
-        held += len(ids)
+            group, held, longest = [], 0, whole[number]
+        group.append(number)
+        held += length
     if group:
         yield group
 
 
-def greedy(attached: Attached, prompts: list[tuple[int, ...]], max_tokens: int, stops: Tensor) -> list[list[int]]:
-    """Greedy tokens of one batch, each row up to and with its stop token."""
+def greedy(
+    attached: Attached, prompts: list[tuple[int, ...]], rooms: int | Sequence[int], stops: Tensor, lend: Lender = nothing_lent
+) -> list[list[int]]:
+    """Greedy tokens of one batch, each row up to and with its stop token, at most as many as there is room for (all, or each row).
+
+    lend: gives the rows of the batch that are named their blocks, while a forward lasts.
+    """
     anchor = attached.anchor
     lengths = torch.tensor([len(ids) for ids in prompts])
     width = int(lengths.max())
-    room = min(max_tokens, anchor.max_positions - width)
     padded = torch.tensor([[0] * (width - len(ids)) + list(ids) for ids in prompts]).to(anchor.device)
     places = (torch.arange(width) - (width - lengths).unsqueeze(1)).to(anchor.device)
     mask = places.ge(0).long() if int(lengths.min()) < width else None
     places = places.clamp(min=0)
     past = DynamicCache(config=anchor.model.config)
-    rows = torch.arange(len(prompts))
+    rows = list(range(len(prompts)))
+    own = [rooms] * len(rows) if isinstance(rooms, int) else rooms
+    left = torch.tensor(own, device=anchor.device)
     found: list[list[int]] = [[] for _ in prompts]
     with torch.inference_mode():
-        for _ in range(room):
-            scores = attached.forward(padded, attention_mask=mask, position_ids=places, past=past, keep=1)[:, -1]
+        for step in range(1, min(max(own), anchor.max_positions - width) + 1):
+            with lend(rows):
+                scores = attached.forward(padded, attention_mask=mask, position_ids=places, past=past, keep=1)[:, -1]
             chosen = scores.argmax(-1)
-            going = ~stops[chosen]
-            for row, token in zip(rows.tolist(), chosen.tolist(), strict=True):
+            going = ~stops[chosen] & (left > step)
+            for row, token in zip(rows, chosen.tolist(), strict=True):
                 found[row].append(token)
             kept = going.nonzero().squeeze(1)
             if kept.numel() == 0:
                 break
             if kept.numel() < chosen.numel():
                 past.batch_select_indices(kept)
-                rows = rows[kept.to(rows.device)]
+                rows, left = [rows[at] for at in kept.tolist()], left[kept]
                 mask = mask[kept] if mask is not None else None
             padded, places = chosen[kept].unsqueeze(1), places[kept, -1:] + 1
             if mask is not None:

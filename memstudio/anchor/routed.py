@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor
 from transformers import Cache, GenerationMixin, PreTrainedModel
 
 from memstudio.anchor.arm import Arm
+from memstudio.anchor.gathered import Gathered, gathered
 from memstudio.anchor.supply import Blob
 from memstudio.anchor.wish import RunTime, Wish
-from memstudio.bank.overlay import ResolvedKey
 from memstudio.bank.values import ClusterId, Memory, Overlay
 from memstudio.errors import UserError
 
@@ -39,9 +38,10 @@ class RowBlocks:
     ) -> None:
         self.arm = arm
         self._routes, self._memory = routes, memory
-        self._overlay, self._blob, self._runtime = overlay, blob, runtime
+        self._overlay, self._blob = overlay, blob
         self._key_of = key_of
-        self._held: tuple[object, dict[int, list[tuple[Tensor, Tensor, Tensor]]]] = ((), {})
+        self._held: tuple[list[Wish], Gathered] | None = None
+        arm.follow(runtime)
 
     def wishes(self, ids: Tensor | None, mask: Tensor | None, keys: Sequence[str] | None) -> list[Wish]:
         """What the rows of a batch want: ids [B, T] and the mask [B, T] that says which of them are text (None: see `texts`).
@@ -86,42 +86,12 @@ class RowBlocks:
     @contextmanager
     def acting(self, wishes: Sequence[Wish]) -> Iterator[None]:
         """Every forward of the anchor inside adds to each row what it wants."""
-        with self.arm.attached.lent(self._parts(wishes)), self.arm.attached.acting():
+        if self._held is None or self._held[0] != wishes:
+            blocks = gathered(self.arm, wishes, self._overlay, self._blob)
+            blocks.load(range(len(wishes)))
+            self._held = (list(wishes), blocks)
+        with self._held[1].lent(range(len(wishes))), self.arm.attached.acting():
             yield
-
-    def _parts(self, wishes: Sequence[Wish]) -> dict[int, list[tuple[Tensor, Tensor, Tensor]]]:
-        """The blocks of the rows by level: [r, d] where all rows have the same, else [B, r, d] with zeros where a row has none."""
-        silenced = [self._runtime.silenced(wish) for wish in wishes]
-        levels = range(1, self.arm.bank.tree.depth + 1)
-        identities = tuple(
-            tuple(
-                None if level in mute else self.arm.identity(wish, level, self._overlay)
-                for wish, mute in zip(wishes, silenced, strict=True)
-            )
-            for level in levels
-        )
-        if self._held[0] != identities:
-            parts = {}
-            for level, each in zip(levels, identities, strict=True):
-                if any(identity is not None for identity in each):
-                    parts[level] = self.arm.bank.layouts[level - 1].split(self._rows(level, wishes, each))
-            self._held = (identities, parts)
-        return self._held[1]
-
-    def _rows(self, level: int, wishes: Sequence[Wish], identities: Sequence[ResolvedKey | None]) -> Tensor:
-        """The rows [n] or [B, n] of a level in the anchor's dtype; equal identities are read once."""
-        held: dict[ResolvedKey, Tensor] = {}
-        for wish, identity in zip(wishes, identities, strict=True):
-            if identity is not None and identity not in held:
-                row = self.arm.row(wish, level, self._overlay, self._blob)
-                if row is not None:
-                    held[identity] = row
-        rows = [None if identity is None else held.get(identity) for identity in identities]
-        own = next(iter(held.values()))
-        if len(held) == 1 and all(row is not None for row in rows):
-            return own
-        nothing = torch.zeros_like(own)
-        return torch.stack([nothing if row is None else row for row in rows])
 
 
 def routed_model(blocks: RowBlocks) -> PreTrainedModel:

@@ -6,18 +6,16 @@ Both read the true answer before each token, so they are kinder than free genera
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from memstudio.anchor.engine import Lender, nothing_lent
 from memstudio.facts.score import wanted
 from memstudio.facts.values import Answers, Scored
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from memstudio.anchor.attach import Attached
     from memstudio.session.scoring import Prompt
     from memstudio.session.session import Session
@@ -38,10 +36,10 @@ class Forced:
     likeliest: tuple[int, ...]
 
 
-def forced(attached: Attached, pairs: Sequence[Pair], added: Tensor | None = None) -> list[Forced]:
+def forced(attached: Attached, pairs: Sequence[Pair], lend: Lender = nothing_lent) -> list[Forced]:
     """Read each answer after its prompt under the blocks that lie in the slots; several share a batch, padded on the left.
 
-    added: bool [levels, pairs], whether a level's block is added for a pair; None: all are. Agrees with the reference path within rounding.
+    lend: gives the pairs that are named their own blocks, while a forward lasts. Agrees with the reference path within rounding.
 
     Raises:
         UserError: a prompt with its answer is over-long.
@@ -50,18 +48,22 @@ def forced(attached: Attached, pairs: Sequence[Pair], added: Tensor | None = Non
         attached.anchor.check(prompt + answer)
     found: list[Forced | None] = [None] * len(pairs)
     for members in _batches(pairs, attached.anchor.vocabulary):
-        with nullcontext() if added is None else attached.by_row(added[:, members]):
+        with lend(members):
             reads = _batch(attached, [pairs[number] for number in members])
         for number, read in zip(members, reads, strict=True):
             found[number] = read
     return [read for read in found if read is not None]
 
 
-def teacher_forced(session: Session, prompts: Sequence[Prompt], answers: Answers) -> list[Scored]:
-    """Right where every token of an accepted answer is the likeliest after the prompt and the answer's own earlier tokens."""
+def teacher_forced(session: Session, prompts: Sequence[Prompt], answers: Answers, lend: Lender) -> list[Scored]:
+    """Right where every token of an accepted answer is the likeliest after the prompt and the answer's own earlier tokens.
+
+    lend: gives the prompts that are named their own blocks.
+    """
     accepted = [wanted(prompt.fact, answers) for prompt in prompts]
     pairs = [_pair(session, prompt.text, answer) for prompt, each in zip(prompts, accepted, strict=True) for answer in each]
-    reads = iter(zip(pairs, forced(session.running.attached, pairs), strict=True))
+    of = [number for number, each in enumerate(accepted) for _ in each]
+    reads = iter(zip(pairs, forced(session.running.attached, pairs, lambda rows: lend([of[row] for row in rows])), strict=True))
     rows: list[Scored] = []
     for prompt, each in zip(prompts, accepted, strict=True):
         own = [next(reads) for _ in each]
@@ -71,11 +73,11 @@ def teacher_forced(session: Session, prompts: Sequence[Prompt], answers: Answers
     return rows
 
 
-def by_probability(session: Session, prompts: Sequence[Prompt], answers: Answers) -> list[Scored]:  # noqa: ARG001  (as every judge)
+def by_probability(session: Session, prompts: Sequence[Prompt], answers: Answers, lend: Lender) -> list[Scored]:  # noqa: ARG001  (as every judge)
     """Right where the target's summed log-probability is above that of the expected answer (CounterFact's efficacy and paraphrase score,
-    arXiv 2202.05262); not divided by the number of tokens, so a longer answer pays for its length."""
+    arXiv 2202.05262); not divided by the number of tokens, so a longer answer pays for its length. lend: as `teacher_forced`."""
     pairs = [_pair(session, prompt.text, answer) for prompt in prompts for answer in (prompt.fact.target, prompt.fact.expected)]
-    reads = forced(session.running.attached, pairs)
+    reads = forced(session.running.attached, pairs, lambda rows: lend([row // 2 for row in rows]))
     rows: list[Scored] = []
     for prompt, new, true in zip(prompts, reads[::2], reads[1::2], strict=True):
         likelier = new.logprob > true.logprob

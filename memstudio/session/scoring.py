@@ -1,13 +1,14 @@
-"""Answering many facts' prompts: routed, grouped by what is really fetched, generated or measured a group at a time, judged."""
+"""Answering many facts' prompts: routed, generated or measured in batches whose rows fetch what each is routed to, judged."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memstudio.anchor.engine import answers as greedy_answers
+from memstudio.anchor.engine import answering, lender, said
+from memstudio.anchor.gathered import Gathered, gathered
 from memstudio.anchor.wish import Wish
 from memstudio.bank.values import ClusterId, Memory, Overlay
 from memstudio.errors import UserError
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from memstudio.anchor.load import Anchor
     from memstudio.session.session import Session
 
-_BATCH = 256
+_JUDGED = 1024
+"""Prompts that are judged together by their answers' probabilities; progress is told between them."""
 _ROUTED = 1024
 """Prompts whose key vectors are in memory together; a file of 100 MB may hold millions."""
 
@@ -134,10 +136,14 @@ def judged(session: Session, prompts: Sequence[Prompt], how: How, overlay: Overl
         texts = answered(session, prompts, how, overlay, job)
         return [row_of(prompt, text, how.answers) for prompt, text in zip(prompts, texts, strict=True)]
     judge = by_probability if how.judge == "probability" else teacher_forced
+    blocks = _blocks(session, prompts, how, overlay)
     rows: dict[int, Scored] = {}
-    for members in _fetched(session, prompts, how, overlay):
-        rows |= zip(members, judge(session, [prompts[number] for number in members], how.answers), strict=True)
-        job.progress(len(rows), len(prompts))
+    for load in blocks.loads():
+        ordered = sorted(load, key=lambda number: len(prompts[number].text))
+        for start in range(0, len(ordered), _JUDGED):
+            members = ordered[start : start + _JUDGED]
+            rows |= zip(members, judge(session, [prompts[number] for number in members], how.answers, lender(blocks, members)), strict=True)
+            job.progress(len(rows), len(prompts))
     return [rows[number] for number in range(len(prompts))]
 
 
@@ -147,7 +153,7 @@ def row_of(prompt: Prompt, text: str, answers: Answers = "expected") -> Scored:
 
 
 def answered(session: Session, prompts: Sequence[Prompt], how: How, overlay: Overlay, job: Job, done: int = 0) -> list[str]:
-    """The continuation of each prompt. Prompts that fetch the same blocks are run together, whatever their routes are called.
+    """The continuation of each prompt; prompts run together whatever they fetch, and equal ones once.
 
     done: how many prompts the job has behind it already.
     """
@@ -156,32 +162,22 @@ def answered(session: Session, prompts: Sequence[Prompt], how: How, overlay: Ove
     texts = [""] * len(prompts)
     lengths: dict[str, int] = {}
     total = done + len(prompts)
-    fixed = None if how.room is None or not prompts else max(how.room, _room(anchor, prompts, how.answers, lengths))
-    for members in _fetched(session, prompts, how, overlay, by=lambda number: len(ids[number])):
-        room = fixed or _room(anchor, [prompts[number] for number in members], how.answers, lengths)
-        found = greedy_answers(session.running.attached, [ids[number] for number in members], room)
-        for number, text in zip(members, found, strict=True):
+    rooms = [max(how.room or 0, _room(anchor, prompt, how.answers, lengths)) for prompt in prompts]
+    for members, tokens in answering(session.running.attached, ids, rooms, blocks=_blocks(session, prompts, how, overlay)):
+        text = said(anchor, tokens)
+        for number in members:
             texts[number] = text
         done += len(members)
         job.progress(done, total)
     return texts
 
 
-def _fetched(
-    session: Session, prompts: Sequence[Prompt], how: How, overlay: Overlay, by: Callable[[int], int] = lambda number: number
-) -> Iterator[list[int]]:
-    """Numbers of prompts that run together, at most 256, in the order of `by`; their blocks lie in the slots when they are given."""
+def _blocks(session: Session, prompts: Sequence[Prompt], how: How, overlay: Overlay) -> Gathered:
+    """What the prompts fetch, on the main arm, whose slots are left empty."""
     if how.memory == "generic":
         refuse_without_generic(session)
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for number, prompt in enumerate(prompts):
-        groups.setdefault(fetches(session, prompt.route, how, overlay), []).append(number)
-    for members in groups.values():
-        ordered = sorted(members, key=by)
-        for start in range(0, len(ordered), _BATCH):
-            part = ordered[start : start + _BATCH]
-            session.fetch(Wish(how.memory, prompts[part[0]].route, how.levels), overlay)
-            yield part
+    wishes = [Wish(how.memory, prompt.route, how.levels) for prompt in prompts]
+    return gathered(session.running.arm, wishes, overlay, session.blob)
 
 
 def fetches(session: Session, route: Path, how: How, overlay: Overlay) -> tuple[object, ...]:
@@ -234,13 +230,13 @@ def _prompts(facts: Sequence[Fact], routes: dict[str, Path]) -> list[Prompt]:
     return found
 
 
-def _room(anchor: Anchor, prompts: Sequence[Prompt], answers: Answers, lengths: dict[str, int]) -> int:
+def _room(anchor: Anchor, prompt: Prompt, answers: Answers, lengths: dict[str, int]) -> int:
     """Tokens to generate: the longest accepted answer, its end mark, and one to spare. A longer answer is wrong by then.
 
     lengths: tokens of answers met so far.
     """
-    for prompt in prompts:
-        for answer in wanted(prompt.fact, answers):
-            if answer not in lengths:
-                lengths[answer] = len(anchor.continuation(prompt.text, answer))
-    return 2 + max(lengths[answer] for prompt in prompts for answer in wanted(prompt.fact, answers))
+    accepted = wanted(prompt.fact, answers)
+    for answer in accepted:
+        if answer not in lengths:
+            lengths[answer] = len(anchor.continuation(prompt.text, answer))
+    return 2 + max(lengths[answer] for answer in accepted)

@@ -238,13 +238,15 @@ def _without_each(arm: Arm, pairs: Sequence[Pair | str], route: Clusters) -> lis
 
     from memstudio.session.forced import forced
 
-    present = [cluster for cluster in route if arm.attached.slots.filled(cluster.level)]
+    slots = arm.attached.slots
+    present = [cluster for cluster in route if slots.filled(cluster.level)]
     sound = [pair for pair in pairs if not isinstance(pair, str)]
     each = 1 + len(present)
-    added = torch.ones(arm.attached.slots.levels, each * len(sound), dtype=torch.bool)
+    added = torch.ones(slots.levels, each * len(sound), dtype=torch.bool)
     for at, cluster in enumerate(present, 1):
         added[cluster.level - 1, at::each] = False
-    reads = [read.logprob for read in forced(arm.attached, [pair for pair in sound for _ in range(each)], added)]
+    rows = [pair for pair in sound for _ in range(each)]
+    reads = [read.logprob for read in forced(arm.attached, rows, lambda members: arm.attached.by_row(added[:, members]))]
     measured = (
         {cluster: reads[start] - reads[start + at] for at, cluster in enumerate(present, 1)} for start in range(0, len(reads), each)
     )
