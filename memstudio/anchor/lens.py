@@ -5,7 +5,7 @@ where g is the gain of the final norm (and of the norm after the MLP, where the 
 directions have a largest logit too, so tokens are named only where they stand out against those.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
@@ -65,13 +65,11 @@ class Lens:
             return added.float()
         return added.float() * post / (total.float().pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
 
-    def attribution(self, written: Tensor, stream: Tensor, token: int, against: int) -> Tensor:
-        """Direct logit attribution [...]: how much `written` [..., d], a part of the final residual stream `stream` [..., d], adds to
-        the logit of `token` minus that of `against`, the final norm's scale held fixed."""
-        if self.centred:
-            written = written - written.mean(-1, keepdim=True)
+    def direction(self, token: int, against: int) -> Tensor:
+        """The direction [d], float32, along which what is written to the final residual stream adds to the logit of `token` minus that of
+        `against`, times what the final norm divides by (`scale`), which is held fixed: direct logit attribution is their quotient."""
         direction = self.gain * (self.head[token].float() - self.head[against].float())
-        return (written / self.scale(stream)) @ direction
+        return direction - direction.mean() if self.centred else direction
 
     def promoted(self, rows: Tensor, layer: int, count: int = 5) -> list[tuple[tuple[str, ...], float]]:
         """For each direction [n, d] that the MLP of `layer` may write: the tokens it promotes most, at most `count` and only those above
@@ -87,6 +85,17 @@ class Lens:
                 named = tuple(self.anchor.piece(token) for token, score in zip(tokens, scores, strict=True) if score >= THRESHOLD)
                 found.append((named, float(scores[0])))
         return found
+
+    def promoted_each(self, rows: Sequence[Tensor], layers: Sequence[int]) -> list[tuple[tuple[str, ...], float]]:
+        """As `promoted`, for directions [d] of layers of their own; those of layers without a norm after the MLP are projected together."""
+        groups: dict[int, list[int]] = {}
+        for number, layer in enumerate(layers):
+            groups.setdefault(-1 if self._posts[layer] is None else layer, []).append(number)
+        found: dict[int, tuple[tuple[str, ...], float]] = {}
+        for numbers in groups.values():
+            named = self.promoted(torch.stack([rows[number] for number in numbers]), layers[numbers[0]])
+            found |= zip(numbers, named, strict=True)
+        return [found[number] for number in range(len(layers))]
 
     def promotion(self, rows: Tensor, layer: int, token: int) -> Tensor:
         """For each direction [..., d] that the MLP of `layer` may write: how far it promotes one token, as the z-score of `promoted`."""

@@ -4,18 +4,19 @@ Observed and projected values come from one forward on the reference path. Causa
 one row for each set of levels that is added; an ablated block is replaced by nothing ("zero").
 """
 
+import copy
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from memstudio.anchor.attach import Attached, Capture
 from memstudio.anchor.engine import MARKS, greedy
 from memstudio.anchor.lens import Lens
 from memstudio.anchor.load import Anchor
 from memstudio.anchor.values import Answer, Floats, Neuron, Trace
-from memstudio.bank.values import Memory, Route
+from memstudio.bank.values import ClusterId, Memory, Route
 from memstudio.errors import UserError
 
 Fill = Callable[[Memory], bool]
@@ -80,6 +81,19 @@ def trace(
     )
 
 
+def contributions(attached: Attached, ids: list[int], lens: Lens) -> tuple[Floats, Floats]:
+    """What a trace observes and projects, alone: (direct logit attribution, relative norm) of every block, float32 [L, levels, T] each, for
+    the likeliest next token against its runner-up, under the blocks that lie in the slots. One forward, one transfer from the device.
+
+    Raises:
+        UserError: an empty or over-long prompt.
+    """
+    attached.anchor.check(ids)
+    capture, stream, scores = _observe(attached, ids, lens)
+    target = int(scores.argmax())
+    return _measure(attached, capture, stream, lens, target, _runner_up(scores, target, None))
+
+
 def _ids_of(anchor: Anchor, prompt: str, prefix: Sequence[int], answer: str | Sequence[int]) -> list[int]:
     """The tokens of an answer where it follows prompt and prefix."""
     if not isinstance(answer, str):
@@ -113,7 +127,7 @@ def _observe(attached: Attached, ids: list[int], lens: Lens) -> tuple[Capture, T
     hook = lens.norm.register_forward_pre_hook(keep)
     try:
         with torch.inference_mode(), attached.captured() as capture:
-            logits = attached.forward(torch.tensor([ids], device=attached.anchor.device))
+            logits = attached.forward(torch.tensor([ids], device=attached.anchor.device), keep=1)
     finally:
         hook.remove()
     return capture, streams[0][0], logits[0, -1].float()
@@ -133,39 +147,47 @@ def _measure(attached: Attached, capture: Capture, stream: Tensor, lens: Lens, t
     At the last token the attribution is the block's direct share in the answer's logit difference; at earlier tokens it is what the
     block would say there if the next token were the answer.
     """
-    shape = (len(attached.layers), attached.slots.levels, stream.shape[0])
-    contribution, norm = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
+    shape = (2, len(attached.layers), attached.slots.levels, stream.shape[0])
+    found = torch.full(shape, torch.nan, device=stream.device)
     with torch.inference_mode():
+        direction, scale = lens.direction(token, other), lens.scale(stream)[:, 0]
+        sizes = {position: own[0].float().norm(dim=-1) for position, own in capture.own.items()}
         for (position, level), added in capture.added.items():
             written = lens.into_stream(added[0], capture.total[position][0], attached.layers[position])
-            contribution[position, level - 1] = lens.attribution(written, stream, token, other).cpu().numpy()
-            own = capture.own[position][0].float().norm(dim=-1)
-            share = torch.where(own > 0, added[0].float().norm(dim=-1) / own, torch.nan)
-            norm[position, level - 1] = share.cpu().numpy()
+            found[0, position, level - 1] = written @ direction / scale
+            own = sizes[position]
+            found[1, position, level - 1] = torch.where(own > 0, added[0].float().norm(dim=-1) / own, torch.nan)
+        contribution, norm = found.cpu().numpy()  # one transfer for all blocks
     return contribution, norm
 
 
 def _strongest(attached: Attached, capture: Capture, route: Route, lens: Lens, count: int) -> tuple[Neuron, ...]:
     """The `count` strongest memory neurons of each block, strongest first, with what their value rows promote as they fired."""
-    found: list[tuple[float, Neuron]] = []
+    fired: list[tuple[float, float, ClusterId, int, int]] = []
     for cluster in route.clusters:
-        candidates: list[tuple[float, int, int, float]] = []
-        for position in range(len(attached.layers)):
-            hidden = capture.hidden.get((position, cluster.level))
-            if hidden is None:
-                continue
-            values = attached.slots.parts(cluster.level)[position][2].float().norm(dim=-1)
-            strength, at = (hidden[0].float().abs() * values).max(0)
-            best = strength.topk(min(count, strength.shape[0]))
-            for index, size in zip(best.indices.tolist(), best.values.tolist(), strict=True):
-                candidates.append((size, position, index, float(hidden[0, at[index], index])))
-        for size, position, index, activation in sorted(candidates, reverse=True)[:count]:
-            if size == 0.0:  # neurons that did not fire are not the strongest of anything
-                break
-            value = attached.slots.parts(cluster.level)[position][2][index]
-            layer = attached.layers[position]
-            promotes = lens.promoted(value[None] * (1.0 if activation >= 0 else -1.0), layer)[0][0]
-            found.append((size, Neuron(cluster, layer, index, activation, promotes)))
+        positions = [position for position in range(len(attached.layers)) if (position, cluster.level) in capture.hidden]
+        if not positions:
+            continue
+        parts = attached.slots.parts(cluster.level)
+        hidden = torch.cat([capture.hidden[position, cluster.level][0] for position in positions], -1).float()  # [T, all neurons]
+        values = torch.cat([parts[position][2].float().norm(dim=-1) for position in positions])
+        strength, at = (hidden.abs() * values).max(0)
+        best = strength.topk(min(count, strength.shape[0]))
+        activations = hidden[at[best.indices], best.indices]
+        which = [(position, index) for position in positions for index in range(parts[position][2].shape[0])]
+        sizes, own = torch.stack([best.values, activations]).tolist()
+        # neurons that did not fire are not the strongest of anything
+        fired += [(size, value, cluster, *which[at]) for size, at, value in zip(sizes, best.indices.tolist(), own, strict=True) if size]
+    rows = [
+        attached.slots.parts(cluster.level)[position][2][index] * (1.0 if value >= 0 else -1.0)
+        for _, value, cluster, position, index in fired
+    ]
+    layers = [attached.layers[position] for *_, position, _ in fired]
+    named = lens.promoted_each(rows, layers)
+    found = [
+        (size, Neuron(cluster, layer, index, value, promotes))
+        for (size, value, cluster, _, index), layer, (promotes, _) in zip(fired, layers, named, strict=True)
+    ]
     return tuple(neuron for _, neuron in sorted(found, key=lambda pair: -pair[0]))
 
 
@@ -185,12 +207,13 @@ def _answer(
     each = {cluster: everything - {cluster.level} for cluster in clusters if cluster.level in present}
     below = {cluster: above[cluster] for cluster in clusters if any(level >= cluster.level for level in present)}
     sets = list(dict.fromkeys([frozenset[int](), *above.values(), everything, *each.values()]))
-    tokens = dict(zip(sets, _logprobs(attached, ids, target, sets), strict=True))
+    asked = [target] if against is None else [target, against[1]]
+    reads = _logprobs(attached, ids, asked, sets)
+    tokens = dict(zip(sets, reads[0], strict=True))
     total = {levels: sum(values) for levels, values in tokens.items()}
     margin: dict[Levels, float] = {}
     if against is not None:
-        rival = _logprobs(attached, ids, against[1], sets)
-        margin = {levels: total[levels] - sum(values) for levels, values in zip(sets, rival, strict=True)}
+        margin = {levels: total[levels] - sum(values) for levels, values in zip(sets, reads[1], strict=True)}
     steps = [("none", total[frozenset()])]
     steps += [(str(cluster), total[above[cluster] | {cluster.level}]) for cluster in clusters]
     return Answer(
@@ -215,18 +238,33 @@ def _under_generic(attached: Attached, ids: list[int], target: list[int], fill: 
     try:
         if not fill("generic"):
             return None
-        return sum(_logprobs(attached, ids, target, [frozenset(range(1, attached.slots.levels + 1))])[0])
+        return sum(_logprobs(attached, ids, [target], [frozenset(range(1, attached.slots.levels + 1))])[0][0])
     finally:
         fill("fetched")
 
 
-def _logprobs(attached: Attached, ids: list[int], answer: list[int], sets: Sequence[Levels]) -> list[list[float]]:
-    """log p of each token of the answer after the prompt, one list a set of levels; the sets are the rows of one batch."""
+def _logprobs(attached: Attached, ids: list[int], answers: Sequence[list[int]], sets: Sequence[Levels]) -> list[list[list[float]]]:
+    """log p of each token of each answer after the prompt, one list a set of levels; the sets are the rows of one batch.
+
+    Several answers share the keys and values of the prompt, a row's own, up to the prompt's last token.
+    """
     anchor = attached.anchor
-    anchor.check(ids + answer)
+    for answer in answers:
+        anchor.check(ids + answer)
     rows = torch.tensor([[level in levels for levels in sets] for level in range(1, attached.slots.levels + 1)])
-    batch = torch.tensor([(ids + answer)[:-1]], device=anchor.device).expand(len(sets), -1)
+    past, fresh = None, ids
     with torch.inference_mode(), attached.by_row(rows):
-        scores = attached.forward(batch, keep=len(answer)).float().log_softmax(-1)
-    picked = scores.gather(-1, torch.tensor(answer, device=scores.device).view(1, -1, 1).expand(len(sets), -1, -1))
-    return [[float(value) for value in row] for row in picked.squeeze(-1).tolist()]
+        if len(answers) > 1 and len(ids) > 1:
+            past, fresh = DynamicCache(config=anchor.model.config), ids[-1:]
+            attached.forward(_batch(anchor, ids[:-1], len(sets)), past=past, keep=1)
+        found = []
+        for answer in answers:
+            own = copy.deepcopy(past) if answer is not answers[-1] else past  # a sliding window cannot be wound back
+            scores = attached.forward(_batch(anchor, (fresh + answer)[:-1], len(sets)), past=own, keep=len(answer)).float()
+            wanted = torch.tensor(answer, device=scores.device).view(1, -1, 1).expand(len(sets), -1, -1)
+            found.append((scores.gather(-1, wanted).squeeze(-1) - scores.logsumexp(-1)).tolist())
+    return found
+
+
+def _batch(anchor: Anchor, ids: list[int], rows: int) -> Tensor:
+    return torch.tensor([ids], device=anchor.device).expand(rows, -1)

@@ -8,7 +8,7 @@ from memstudio.anchor import engine
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.lens import THRESHOLD, Lens, block_neurons
 from memstudio.anchor.load import Anchor
-from memstudio.anchor.trace import trace
+from memstudio.anchor.trace import contributions, trace
 from memstudio.bank.bank import Bank
 from memstudio.bank.values import Memory, Route
 from memstudio.errors import UserError
@@ -177,3 +177,15 @@ def test_an_empty_or_over_long_answer_is_refused(attached: Attached, bank: Bank)
     for answer in ("", "  ", "79 " * 400):
         with pytest.raises(UserError):
             trace(attached, PROMPT, ROUTE, answer=answer)
+
+
+def test_contributions_alone_are_those_of_the_whole_trace(attached: Attached, anchor: Anchor, bank: Bank) -> None:
+    fetch(attached, bank, PATH[:2])
+    ids = anchor.encode(PROMPT)
+    likeliest = int(engine.logits(attached, ids)[-1].argmax())
+    whole = trace(attached, PROMPT, ROUTE, answer=[likeliest])
+    contribution, norm = contributions(attached, ids, Lens(anchor))
+    np.testing.assert_allclose(contribution, whole.contribution, atol=1e-5)
+    np.testing.assert_allclose(norm, whole.norm, atol=1e-5)
+    assert np.isnan(contribution[:, 2]).all()
+    assert np.isfinite(contribution[:, :2]).all()
