@@ -190,17 +190,13 @@ class Attached:
             if self._brief and self._rows is None and self._capture is None and not self._lent:
                 return self._added_briefly(position, act, x, total)
             for level in range(1, self.slots.levels + 1):
-                if level in self.muted:
-                    continue
-                own = level not in self._lent
-                parts = self._lent[level] if not own else self.slots.parts(level) if self.slots.filled(level) else None
+                parts, hidden = self._parts(level), None
                 if parts is None:
                     continue
-                hidden = None
                 if isinstance(parts, ByRow):
                     added = parts.added(x, position, act)
                 else:
-                    gate, up, down = parts[position] if own else (part.to(x.dtype) for part in parts[position])
+                    gate, up, down = (part.to(x.dtype) for part in parts[position])
                     if gate.shape[0] == 0:
                         continue
                     hidden = act(F.linear(x, gate)) * F.linear(x, up)
@@ -218,6 +214,13 @@ class Attached:
 
         return add
 
+    def _parts(self, level: int) -> Parts | ByRow | None:
+        """What a level adds with: what is lent, else what lies in its slot; None where nothing is added."""
+        if level in self.muted:
+            return None
+        if level in self._lent:
+            return self._lent[level]
+        return self.slots.parts(level) if self.slots.filled(level) else None
 
     def _added_briefly(self, position: int, act: nn.Module, x: Tensor, output: Tensor) -> Tensor:
         """The MLP's output [..., d] with memory: as the loop of `_hook` adds it, in fewer operations."""
