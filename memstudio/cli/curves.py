@@ -182,7 +182,7 @@ def _say(found: "Curve") -> None:
     _say_duels(found)
     whole = found.whole.recall
     show.say(
-        f"ranked on {found.ranked_on:,} facts, scored on {found.scored_on:,} others; "
+        f"ranked on {found.ranked_on:,} {found.noun}, scored on {found.scored_on:,} others; "
         f"the whole bank: {_interval(whole.share, whole.low, whole.high)}"
     )
     apart = "" if found.apart_seconds is None else f"; every bank by itself {found.apart_seconds:.1f} s"

@@ -9,12 +9,16 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memstudio.bank.values import Fallback
+from memstudio.export.precision import Choice
+from memstudio.export.rank import RankBy
 from memstudio.facts.statistics import Mean, Paired, Proportion, mean_of, paired, proportion
+from memstudio.facts.values import Kind
 
 COLUMNS = (
     "rank_by", "precision", "fallback", "share", "budget_bytes", "bytes", "blocks", "recall", "recall_low", "recall_high", "right", "asked",
@@ -26,8 +30,8 @@ COLUMNS = (
 class Series:
     """One line of a curve: what blocks are ranked by, the precision that they are kept in, and what stands in for a dropped one."""
 
-    rank_by: str
-    precision: str
+    rank_by: RankBy | Literal["whole"]
+    precision: Choice
     fallback: Fallback
 
     def __str__(self) -> str:
@@ -65,7 +69,8 @@ class CurvePoint:
 class Curve:
     """Points of every series, a series after another, bytes ascending in each.
 
-    ranked_on, scored_on: facts, none in both. whole: the bank as it stands, nothing dropped. bank_bytes: all its block rows as shipped.
+    ranked_on, scored_on: facts (or probes, by kind), none in both. whole: the bank as it stands, nothing dropped. bank_bytes: all its block
+    rows as shipped.
     runs: prompts that were really run; apart: those that scoring every point by itself runs. seconds: of these runs; rank_seconds: of
     ranking; apart_seconds: of scoring every point by itself, None where that was not done.
     """
@@ -84,6 +89,12 @@ class Curve:
     seconds: float
     rank_seconds: float
     apart_seconds: float | None
+    kind: Kind = "specific"
+
+    @property
+    def noun(self) -> str:
+        """What the prompts are of: facts, or the probes that stand in for them."""
+        return "probes" if self.kind == "probe" else "facts"
 
     def of(self, series: Series) -> tuple[CurvePoint, ...]:
         """The points of one series."""
@@ -170,8 +181,13 @@ def curve_csv(curve: Curve) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_row(point) for point in (*curve.points, curve.whole))
+    writer.writerows(curve_rows(curve))
     return out.getvalue()
+
+
+def curve_rows(curve: Curve) -> list[tuple[str, ...]]:
+    """The points as texts, a text a column of `COLUMNS`; the whole bank last."""
+    return [tuple(map(str, _row(point))) for point in (*curve.points, curve.whole)]
 
 
 def _row(point: CurvePoint) -> Sequence[object]:

@@ -48,7 +48,7 @@ def curve_svg(curve: Curve, budget_bytes: int | None = None) -> str:
 def _frame(curve: Curve, most: int) -> list[str]:
     recall = curve.whole.recall
     title = f"{curve.bank_name}: recall against bytes of block rows kept, with 95% intervals"
-    foot = f"ranked on {curve.ranked_on:,} facts, scored on {curve.scored_on:,} others; the whole bank answers {_percent(recall)}"
+    foot = f"ranked on {curve.ranked_on:,} {curve.noun}, scored on {curve.scored_on:,} others; the whole bank answers {_percent(recall)}"
     parts = [f'<text x="{_LEFT}" y="28" font-weight="600">{escape(title)}</text>']
     parts.append(f'<text class="soft" x="{_LEFT}" y="{_HEIGHT - 12}">{escape(foot)}</text>')
     for step in range(6):

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import mmap
 import os
 import sys
+import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
 
-from memstudio.bank.files import inside
+from memstudio.bank.files import file_digest, inside
 from memstudio.bank.manifest import FileRef
 from memstudio.bank.rows import Stretch
 from memstudio.errors import UserError
 
 PIECE_BYTES = 1 << 20
+_RATE_BYTES = 8 << 20
 """About what is read at once, but for stretches that go over as they are."""
 _BLOCK_BYTES, _BLOCKS = 8 << 20, 4
 Told = Callable[[int], None]
@@ -141,6 +145,17 @@ def copy_over(source: Path, relative: str, target: Path, known: FileRef, told: T
     if found != known:
         raise UserError(f"{source / relative}: wrong checksum: the file is damaged or was changed; copy the bank again")
     return found
+
+
+def rate_of(folder: Path) -> float | None:
+    """How many bytes a second are written into a folder, digested, synced and read back, by a small file that is removed again; None where
+    nothing can be written there."""
+    piece, start = os.urandom(PIECE_BYTES), time.perf_counter()
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=folder, prefix=".memstudio-") as own:
+        made = pour(Path(own) / "rate", [piece] * max(1, _RATE_BYTES // PIECE_BYTES), lambda _: None)
+        file_digest(Path(own) / "rate")
+        return made.bytes / (time.perf_counter() - start)
+    return None
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:

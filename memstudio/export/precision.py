@@ -50,6 +50,18 @@ def offered(bank: Bank, choice: Choice) -> tuple[Precision, ...]:
     return found
 
 
+def choices(bank: Bank) -> tuple[Choice, ...]:
+    """The choices of precision that there are for a bank; "bank" always is."""
+
+    def there(choice: Choice) -> bool:
+        try:
+            return bool(offered(bank, choice))
+        except UserError:
+            return False
+
+    return tuple(choice for choice in CHOICES if there(choice))
+
+
 def dtype_of(precision: Precision) -> Literal["int8", "int4"] | None:
     """The dtype of a precision; None for the bank's own."""
     return None if precision == "bank" else precision

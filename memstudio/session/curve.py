@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
 from memstudio.bank.values import ClusterId, Fallback
 from memstudio.errors import UserError
 from memstudio.export.curve import Curve, CurvePoint, Series
-from memstudio.export.plan import ExportPlan
-from memstudio.export.precision import Choice
+from memstudio.export.plan import ExportPlan, Kept
+from memstudio.export.precision import Choice, Losses, offered
 from memstudio.export.rank import RankBy, Ranking
-from memstudio.facts.values import Fact
+from memstudio.facts.values import Fact, Kind
 from memstudio.jobs import Job
-from memstudio.session.exporting import plan_bank, usual
+from memstudio.session.exporting import losses_of, plan_bank, usual
 from memstudio.session.ranking import rank
 from memstudio.session.smaller import Asking, Smaller, smaller_by, whole
 from memstudio.session.telling import tells
@@ -58,74 +58,116 @@ def measure_curve(
         UserError: fewer than two facts with an answer, a budget that is no share, none that fits; else as `rank` and `plan_export`.
         Cancelled: the job was cancelled.
     """
-    work, start = job or Job("curve"), time.perf_counter()
+    work = job or Job("curve")
     _check(session, shares, fallback)
-    ranked, scored = halves(session, facts, seed)
+    of = Halves(session, facts, seed)
     wishes = product(rank_by or (usual(session),), precision, fallback or (session.bank.manifest.fallback,))
-    plans = _plans(session, wishes, ranked, keep=keep, drop=drop, seed=seed, job=work)
-    rank_seconds, start = time.perf_counter() - start, time.perf_counter()
-    asking = Asking(session, scored)
-    wanted = [
-        (series, plan, share)
-        for series, plan in plans.items()
-        for share in sorted(shares)
-        if plan.share(share) >= max(plan.least_bytes, plan.asked_bytes)
-    ]
-    if not wanted:
-        least = min(plan.least_bytes for plan in plans.values())
-        raise UserError(f"{session.bank.name}: no budget holds one route of {least:,} bytes: allow larger shares")
-    keeps = [plan.kept(plan.share(share)) for _, plan, share in wanted]
-    banks = [smaller_by(session.overlay, plan, kept, series.fallback) for (series, plan, _), kept in zip(wanted, keeps, strict=True)]
-    everything, (first, *_) = whole(session), plans.values()
-    found = asking.ask([*banks, everything], work)
-    seconds = time.perf_counter() - start
-    points = [
-        CurvePoint(series, share, plan.share(share), kept.bytes, kept.count, *read)
-        for (series, plan, share), kept, read in zip(wanted, keeps, found[:-1], strict=True)
-    ]
-    return Curve(
-        bank_name=session.bank.name,
-        bank_digest=session.bank.digest,
-        revision=session.head,
-        seed=seed,
-        ranked_on=len(ranked),
-        scored_on=len(scored),
-        bank_bytes=first.bank_bytes,
-        whole=CurvePoint(
-            Series("whole", "bank", everything.fallback), 1.0, first.bank_bytes, first.bank_bytes, sum(first.whole), *found[-1]
-        ),
-        points=tuple(points),
-        runs=asking.runs,
-        apart=len(scored) * len(points),
-        seconds=seconds,
-        rank_seconds=rank_seconds,
-        apart_seconds=_apart(session, scored, banks, work) if apart else None,
-    )
+    return of.curve(session, [Series(*wish) for wish in wishes], shares=shares, keep=keep, drop=drop, apart=apart, job=work)
 
 
-def _plans(
-    session: Session,
-    wishes: Iterable[tuple[RankBy, Choice, Fallback]],
-    facts: Sequence[Fact],
-    *,
-    keep: Collection[ClusterId],
-    drop: Collection[ClusterId],
-    seed: int,
-    job: Job,
-) -> dict[Series, ExportPlan]:
-    """The plan of every series; of the rankings only that by effect depends on what stands in for a dropped block."""
-    rankings: dict[tuple[RankBy, Fallback | None], Ranking] = {}
-    plans: dict[tuple[RankBy, Choice, Fallback | None], ExportPlan] = {}
-    found: dict[Series, ExportPlan] = {}
-    for by, bits, stand_in in wishes:
-        against = stand_in if by == "effect" else None
-        if (by, against) not in rankings:
-            rankings[by, against] = rank(session, by, facts, fallback=against, seed=seed, job=job)
-        if (by, bits, against) not in plans:
-            ranking = rankings[by, against]
-            plans[by, bits, against] = plan_bank(session, ranking, keep=keep, drop=drop, precision=bits, facts=facts, job=job)
-        found[Series(by, bits, stand_in)] = plans[by, bits, against]
-    return found
+class Halves:
+    """The facts of a curve, a random half to rank on and the other to score on, and what was found of them: another series costs only what
+    differs. Good for one revision of one study; holds no session.
+
+    asking: the prompts that are scored.
+    """
+
+    def __init__(self, session: Session, facts: Sequence[Fact] | None = None, seed: int = 0) -> None:
+        """facts: None: the bank's own specific ones, else its probes, else all. seed: which half.
+
+        Raises:
+            UserError: there are fewer than two with an answer; else as `Asking`.
+        """
+        self.ranked, self.scored = halves(session, facts, seed)
+        self.asking = Asking(session, self.scored)
+        self._seed = seed
+        self._rankings: dict[tuple[str, Fallback | None], Ranking] = {}
+        self._losses: dict[Choice, Losses] = {}
+
+    @property
+    def kind(self) -> Kind:
+        """What they are."""
+        return self.scored[0].kind
+
+    def knows(self, series: Series) -> bool:
+        """Whether the plan of a series takes no model any more."""
+        return (series.rank_by, against(series)) in self._rankings and series.precision in self._losses
+
+    def plan(self, session: Session, series: Series, keep: Collection[ClusterId], drop: Collection[ClusterId], job: Job) -> ExportPlan:
+        """The order of the blocks by the half to rank on.
+
+        Raises:
+            UserError: as `rank` and `plan_export`.
+        """
+        bits, by = series.precision, (series.rank_by, against(series))
+        offered(session.bank, bits)
+        if by not in self._rankings and series.rank_by != "whole":
+            self._rankings[by] = rank(session, series.rank_by, self.ranked, fallback=by[1], seed=self._seed, job=job)
+        if bits not in self._losses:
+            self._losses[bits] = losses_of(session, bits, self.ranked, job)
+        return plan_bank(session, self._rankings[by], keep=keep, drop=drop, precision=bits, losses=self._losses[bits], job=job)
+
+    def curve(
+        self,
+        session: Session,
+        series: Sequence[Series],
+        *,
+        shares: Sequence[float] = SHARES,
+        keep: Collection[ClusterId] = (),
+        drop: Collection[ClusterId] = (),
+        apart: bool = False,
+        job: Job,
+    ) -> Curve:
+        """What the banks of these series would answer; the rest as of `measure_curve`.
+
+        Raises:
+            UserError: no budget holds a route; else as `plan`.
+            Cancelled: the job was cancelled; what was run is kept.
+        """
+        start, before = time.perf_counter(), self.asking.runs
+        plans = {each: self.plan(session, each, keep, drop, job) for each in series}
+        rank_seconds, start = time.perf_counter() - start, time.perf_counter()
+        wanted = [(each, *one) for each, plan in plans.items() for one in budgets(plan, shares)]
+        if not wanted:
+            least = min(plan.least_bytes for plan in plans.values())
+            raise UserError(f"{session.bank.name}: no budget holds one route of {least:,} bytes: allow larger shares")
+        banks = [smaller_by(session.overlay, plans[each], kept, each.fallback) for each, _, _, kept in wanted]
+        everything, (first, *_) = whole(session), plans.values()
+        found = self.asking.ask(session, [*banks, everything], job)
+        seconds = time.perf_counter() - start
+        points = [
+            CurvePoint(each, share, budget, kept.bytes, kept.count, *read)
+            for (each, share, budget, kept), read in zip(wanted, found[:-1], strict=True)
+        ]
+        top = Series("whole", "bank", everything.fallback)
+        return Curve(
+            bank_name=session.bank.name,
+            bank_digest=session.bank.digest,
+            revision=first.revision,
+            seed=self._seed,
+            ranked_on=len(self.ranked),
+            scored_on=len(self.scored),
+            bank_bytes=first.bank_bytes,
+            whole=CurvePoint(top, 1.0, first.bank_bytes, first.bank_bytes, sum(first.whole), *found[-1]),
+            points=tuple(points),
+            runs=self.asking.runs - before,
+            apart=len(self.scored) * len(points),
+            seconds=seconds,
+            rank_seconds=rank_seconds,
+            apart_seconds=_apart(session, self.scored, banks, job) if apart else None,
+            kind=self.kind,
+        )
+
+
+def against(series: Series) -> Fallback | None:
+    """What a ranking is measured against: of all rankings only that by effect depends on what stands in for a dropped block."""
+    return series.fallback if series.rank_by == "effect" else None
+
+
+def budgets(plan: ExportPlan, shares: Sequence[float]) -> list[tuple[float, int, Kept]]:
+    """(share, bytes, what it keeps) of those budgets that hold a route and what is to be kept, ascending."""
+    least = max(plan.least_bytes, plan.asked_bytes)
+    return [(share, size, plan.kept(size)) for share in sorted(shares) if (size := plan.share(share)) >= least]
 
 
 def halves(session: Session, facts: Sequence[Fact] | None, seed: int) -> tuple[list[Fact], list[Fact]]:
@@ -154,5 +196,5 @@ def _apart(session: Session, scored: Sequence[Fact], banks: Sequence[Smaller], j
     """Seconds that it takes to ask each bank by itself, the model loaded."""
     start = time.perf_counter()
     for bank in banks:
-        Asking(session, scored).ask([bank], job)
+        Asking(session, scored).ask(session, [bank], job)
     return time.perf_counter() - start

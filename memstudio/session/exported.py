@@ -12,7 +12,7 @@ from memstudio.facts.statistics import Proportion
 class Exported:
     """A bank that was exported. bytes: block rows, generic ones counted; kept, dropped: blocks; levels: (kept, standing) a level.
 
-    precisions: how many blocks are kept in each.
+    precisions: how many blocks are kept in each. folder_bytes: of all files; write_seconds: writing them and reading them back.
     recall_before, recall_after: the same facts asked of the study's revision and of the result; None where that was not measured.
     """
 
@@ -30,3 +30,5 @@ class Exported:
     recall_after: Proportion | None
     seconds: float
     precisions: Mapping[str, int] = field(default_factory=dict)
+    folder_bytes: int = 0
+    write_seconds: float = 0.0

@@ -19,7 +19,7 @@ from memstudio.errors import UserError
 from memstudio.export.bank import Draft, Wanted, drafted
 from memstudio.export.place import refuse_taken
 from memstudio.export.plan import ExportPlan, Kept, plan_export
-from memstudio.export.precision import Choice, offered
+from memstudio.export.precision import Choice, Losses, offered
 from memstudio.export.rank import RankBy, Ranking
 from memstudio.export.silence import Gone
 from memstudio.facts.statistics import Proportion, proportion
@@ -50,6 +50,7 @@ def plan_bank(
     drop: Collection[ClusterId] = (),
     fallback: Fallback | None = None,
     precision: Choice = "bank",
+    losses: Losses | None = None,
     facts: Sequence[Fact] | PromptSet | None = None,
     seed: int = 0,
     job: Job | None = None,
@@ -57,7 +58,8 @@ def plan_bank(
     """The order in which a growing budget takes the blocks as they stand at the head; see `export.plan.plan_export`.
 
     ranking: what they are worth, or what by; None: by effect, by documents where the bank has neither facts nor probes. facts, fallback,
-    seed: see `ranking.rank`; what a precision loses is measured on these facts too (not on a set of prompts), where precisions are mixed.
+    seed: see `ranking.rank`; what a precision loses is measured on these facts too (not on a set of prompts), where precisions are mixed
+    and `losses` does not say it.
 
     Raises:
         UserError: as `rank` and `plan_export`.
@@ -65,10 +67,19 @@ def plan_bank(
     offered(session.bank, precision)
     by = ranking if ranking is not None else usual(session)
     found = by if isinstance(by, Ranking) else rank(session, by, facts, fallback=fallback, seed=seed, job=job)
-    own = session.facts() if facts is None or isinstance(facts, PromptSet) else facts
-    losses = measured_losses(session, precision, some(own, ASKED), job or Job("plan"))
+    if losses is None:
+        losses = losses_of(session, precision, None if isinstance(facts, PromptSet) else facts, job)
     revision = session.head
     return plan_export(session.bank, session.overlay, found, revision=revision, keep=keep, drop=drop, precision=precision, losses=losses)
+
+
+def losses_of(session: Session, precision: Choice, facts: Sequence[Fact] | None = None, job: Job | None = None) -> Losses:
+    """What each precision of a choice loses on some of the facts (None: the bank's own); see `losses.measured_losses`.
+
+    Raises:
+        UserError: as `export.precision.offered`.
+    """
+    return measured_losses(session, precision, some(session.facts() if facts is None else facts, ASKED), job or Job("losses"))
 
 
 def usual(session: Session) -> RankBy:
@@ -106,6 +117,7 @@ def export_planned(
     kept, stand_in = kept_of(plan, budget, fraction), fallback or bank.manifest.fallback
     wanted = Wanted(plan, kept, stand_in, overlay_at(session, plan.revision), session.blob, _gone(session), __version__)
     with drafted(bank, target, wanted, work) as draft:
+        write_seconds = draft.write_s + draft.read_back_s
         before, after = _recall(session, draft, plan.revision, work) if check else (None, None)
         digest = draft.settle({"recall_before": _json(before), "recall_after": _json(after)})
     return Exported(
@@ -123,6 +135,8 @@ def export_planned(
         recall_before=before,
         recall_after=after,
         seconds=time.perf_counter() - start,
+        folder_bytes=sum(each.stat().st_size for each in target.rglob("*") if each.is_file()),
+        write_seconds=write_seconds,
     )
 
 

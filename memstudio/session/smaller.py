@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -78,9 +79,9 @@ def whole(session: Session, precision: Precision = "bank") -> Smaller:
 
 
 class Asking:
-    """The own prompts of facts, asked of any number of smaller banks on the spare arm.
+    """The own prompts of facts, asked of any number of smaller banks on the spare arm. It keeps what was found and no session.
 
-    runs: prompts that were run so far.
+    runs: prompts that were run so far; seconds: what these took.
     """
 
     def __init__(self, session: Session, facts: Sequence[Fact]) -> None:
@@ -89,38 +90,59 @@ class Asking:
             UserError: a prompt is empty or over-long, no encoder on this machine.
         """
         anchor = session.running.anchor
-        self._session, self._facts = session, list(facts)
+        self._facts = list(facts)
         self._routes = session.routes([fact.prompt for fact in facts])
         self._pairs = [(session.running.encode(fact.prompt), anchor.continuation(fact.prompt, fact.expected)) for fact in facts]
         self._room = 2 + max(len(anchor.continuation(fact.prompt, answer)) for fact in facts for answer in wanted(fact, "expected"))
         self._found: dict[tuple[Fetched, int], tuple[bool, float]] = {}
-        self.runs = 0
+        self.runs, self.seconds = 0, 0.0
 
-    def ask(self, banks: Sequence[Smaller], job: Job) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+    def ask(self, session: Session, banks: Sequence[Smaller], job: Job) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
         """For each bank whether each prompt is answered right, bool [facts], and the log-probability (natural log) of its expected answer,
-        float64 [facts]. What was asked before is not run again. job: prompts that were run."""
-        fetched = [self._fetched(bank) for bank in banks]
-        groups: dict[Fetched, dict[int, None]] = {}
-        for each in fetched:
-            for number, slots in enumerate(each):
-                if (slots, number) not in self._found:
-                    groups.setdefault(slots, {})[number] = None
+        float64 [facts]. What was asked before is not run again. job: prompts that were run.
+
+        session: the one whose prompts these are, at the same revision.
+        """
+        fetched = [self._fetched(session, bank) for bank in banks]
+        groups = self._groups(fetched)
         done, total = 0, sum(map(len, groups.values()))
         for slots, numbers in groups.items():
             for members in _parts(list(numbers)):
-                self._run(slots, members)
+                self._run(session, slots, members)
                 done += len(members)
                 job.progress(done, total)
         rows = [[self._found[slots, number] for number, slots in enumerate(each)] for each in fetched]
         return [(np.array([right for right, _ in row], bool), np.array([logprob for _, logprob in row])) for row in rows]
 
-    def _fetched(self, smaller: Smaller) -> list[Fetched]:
-        known = {route: smaller.fetched(self._session.bank, route) for route in dict.fromkeys(self._routes)}
+    def left(self, session: Session, banks: Sequence[Smaller]) -> int:
+        """How many prompts asking these banks would run."""
+        return sum(map(len, self._groups([self._fetched(session, bank) for bank in banks]).values()))
+
+    def try_some(self, session: Session, bank: Smaller, count: int, job: Job) -> None:
+        """Run some of the prompts that are not known yet, about so many, to learn what they take."""
+        done = 0
+        for slots, numbers in self._groups([self._fetched(session, bank)]).items():
+            if done < count:
+                self._run(session, slots, list(numbers)[:_BATCH])
+                done += len(numbers)
+                job.breathe()
+
+    def _groups(self, fetched: Sequence[Sequence[Fetched]]) -> dict[Fetched, dict[int, None]]:
+        """The prompts that are to be run, by what they fetch."""
+        groups: dict[Fetched, dict[int, None]] = {}
+        for each in fetched:
+            for number, slots in enumerate(each):
+                if (slots, number) not in self._found:
+                    groups.setdefault(slots, {})[number] = None
+        return groups
+
+    def _fetched(self, session: Session, smaller: Smaller) -> list[Fetched]:
+        known = {route: smaller.fetched(session.bank, route) for route in dict.fromkeys(self._routes)}
         return [known[route] for route in self._routes]
 
-    def _run(self, slots: Fetched, numbers: Sequence[int]) -> None:
+    def _run(self, session: Session, slots: Fetched, numbers: Sequence[int]) -> None:
         """Run prompts under these blocks."""
-        attached = lay(self._session, slots)
+        start, attached = time.perf_counter(), lay(session, slots)
         pairs = [self._pairs[number] for number in numbers]
         texts = greedy_answers(attached, [ids for ids, _ in pairs], self._room)
         for number, text, read in zip(numbers, texts, forced(attached, pairs), strict=True):
@@ -128,6 +150,7 @@ class Asking:
             right = scored(fact, "prompt", fact.prompt, text, self._routes[number], learned=False).correct
             self._found[slots, number] = (right, read.logprob)
         self.runs += len(numbers)
+        self.seconds += time.perf_counter() - start
 
 
 def lay(session: Session, slots: Fetched) -> Attached:

@@ -154,7 +154,7 @@ class Crossing(QObject):
             if not urgent:
                 self._end_background()
 
-        told = JobTold(self.post, number, title, owner) if shown else None
+        told = JobTold(self.post, number, title, owner, waits=bool(self._jobs or self._unseen)) if shown else None
 
         def begin(job: Job) -> Message | None:
             outer, self._at_work = self._at_work, job

@@ -11,6 +11,7 @@ import numpy as np
 
 from memstudio.anchor.values import Sampling
 from memstudio.bank.values import ClusterId
+from memstudio.export.precision import choices
 from memstudio.ui.snapshots import Ask, BankView, BlockNeurons, CardView, LevelView, NodeView, Opened, StudyView, Wish
 from memstudio.ui.texts import count_text
 
@@ -83,7 +84,7 @@ def bank_view(bank: Bank) -> BankView:
     )
     shape = " · ".join(f"{level.clusters:,}" for level in levels)
     summary = f"{shape} clusters, {manifest.dtype}, fallback {manifest.fallback}"
-    return BankView(bank.name, bank.folder, levels, manifest.fallback, summary, manifest.generic)
+    return BankView(bank.name, bank.folder, levels, manifest.fallback, summary, manifest.generic, choices(bank))
 
 
 def study_view(session: Session) -> StudyView:

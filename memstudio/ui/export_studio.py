@@ -1,30 +1,46 @@
-"""What the window does about exports: the dialog, between the window, the export bridge and every view's colours."""
+"""What the window does about exports: the dialogs, between the window, the export bridge and every view's colours."""
+
+from collections.abc import Sequence
+from itertools import count
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from memstudio.bank.values import ClusterId
+from memstudio.export.curve import COLUMNS, Curve, curve_rows
 from memstudio.export.plan import Kept
 from memstudio.ui.export_bridge import ExportBridge
 from memstudio.ui.export_views import MEASURE, OrderFound, export_shades
-from memstudio.ui.panels.export_dialog import FIRST_NUMBER, ExportDialog
+from memstudio.ui.models.grid import Grid
+from memstudio.ui.panels.dense_dialog import DenseDialog
+from memstudio.ui.panels.export_dialog import ExportDialog
 from memstudio.ui.snapshots import JobView, Opened, Studied
 from memstudio.ui.studio import Studio
+from memstudio.ui.theme import Theme
+
+FIRST_NUMBER = 2_000_001
+"""Turns of these dialogs are numbered from here on, so that none is mistaken for one of another dialog."""
 
 
 class ExportStudio(QObject):
-    """Owns the dialog. Emits `open_wanted` with the path of a bank that was written."""
+    """Owns the dialogs. Emits `open_wanted` with the path of a bank that was written; `picture_wanted` with what is to be saved as a
+    picture, `grid_wanted` with rows that are, each with what it is in words and the name of the file."""
 
     open_wanted = Signal(str)
+    picture_wanted = Signal(QWidget, str, str)
+    grid_wanted = Signal(Grid, str, str, QWidget)
 
-    def __init__(self, studio: Studio, window: QWidget) -> None:
+    def __init__(self, studio: Studio, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
         self._studio = studio
         self._sizes: tuple[int, ...] = ()
         self._head = 0
-        self._before = ""
+        self._before = self._name = ""
         self.bridge = ExportBridge(studio.bridge)
-        self.dialog = ExportDialog(window)
-        bridge, dialog, core = self.bridge, self.dialog, studio.bridge
+        numbers = count(FIRST_NUMBER)
+        self.dialog, self.dense = ExportDialog(theme, numbers, window), DenseDialog(numbers, window)
+        bridge, dialog, dense, core = self.bridge, self.dialog, self.dense, studio.bridge
+        curve = dialog.curve
         for signal, slot in (
             (core.opened, self._opened),
             (core.studied, self._studied),
@@ -35,7 +51,19 @@ class ExportStudio(QObject):
             (dialog.cancelling, bridge.cancel),
             (dialog.looked_at, self._looked_at),
             (dialog.open_wanted, self.open_wanted),
+            (curve.looking, bridge.look),
+            (curve.measuring, bridge.measure),
+            (curve.cancelling, bridge.cancel),
+            (curve.save_picture, self._save_picture),
+            (curve.save_table, self._save_table),
+            (dense.exporting, bridge.export_dense),
+            (dense.cancelling, bridge.cancel),
             (bridge.ordered, dialog.show_order),
+            (bridge.looked, dialog.show_outlook),
+            (bridge.measured, curve.show_curve),
+            (bridge.dense_done, dense.show_done),
+            (bridge.refused, dense.show_refusal),
+            (bridge.rested, dense.show_rested),
             (bridge.done, dialog.show_done),
             (bridge.refused, dialog.show_refusal),
             (bridge.rested, dialog.show_rested),
@@ -47,11 +75,25 @@ class ExportStudio(QObject):
         self.dialog.show_chosen(self._studio.chosen)
         self.dialog.open_on()
 
+    def open_dense(self, route: Sequence[ClusterId], labels: Sequence[str]) -> None:
+        """Show the dialog for one route."""
+        self.dense.open_on(self._name, route, labels)
+
+    def _save_picture(self) -> None:
+        self.picture_wanted.emit(self.dialog.curve.plot, "the curve", f"{self._name}-curve")
+
+    def _save_table(self, curve: Curve) -> None:
+        self.grid_wanted.emit(Grid(COLUMNS, tuple(curve_rows(curve))), "the points of the curve", f"{self._name}-curve", self.dialog)
+
     def _opened(self, opened: Opened) -> None:
         self._sizes = tuple(level.clusters for level in opened.bank.levels)
         self._head = opened.study.head
         bank = opened.bank
-        self.dialog.show_bank(bank.name, facts=bool(opened.prompt), generic=bank.generic, fallback=bank.fallback)
+        self._name = bank.name
+        self.dense.drop()
+        self.dialog.show_bank(
+            bank.name, facts=bool(opened.prompt), generic=bank.generic, fallback=bank.fallback, precisions=bank.precisions
+        )
 
     def _studied(self, studied: Studied) -> None:
         if studied.study.head != self._head:
@@ -74,3 +116,4 @@ class ExportStudio(QObject):
     def _job(self, job: JobView) -> None:
         if job.owner >= FIRST_NUMBER:
             self.dialog.show_job(job)
+            self.dense.show_job(job)

@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from memstudio.bank.values import ClusterId, Fallback
+from memstudio.export.curve import Curve, Series
+from memstudio.export.dense_card import DenseModel
 from memstudio.export.plan import ExportPlan, Kept
+from memstudio.export.precision import PRECISIONS, Choice
 from memstudio.export.rank import RankBy
 from memstudio.session.exported import Exported
 from memstudio.ui.shades import Shades
@@ -21,20 +24,84 @@ RANKINGS: tuple[tuple[RankBy, str, str], ...] = (
     ("random", "Random", "A draw, to compare with"),
 )
 FALLBACKS: tuple[tuple[Fallback, str, str], ...] = (
-    ("zero", "Nothing", "A dropped block adds nothing"),
-    ("generic", "Generic", "The generic block of the level stands in"),
-    ("sibling", "Sibling", "The nearest sibling that is kept stands in"),
+    ("zero", "Nothing: its level adds nothing", "A prompt whose block was dropped runs without a block on that level"),
+    ("generic", "The generic block of its level", "A prompt whose block was dropped gets the block that was trained for all prompts"),
+    ("sibling", "Its nearest sibling that is kept", "A prompt whose block was dropped gets that of the most similar cluster beside it"),
 )
+CHOICES: tuple[tuple[Choice, str, str], ...] = (
+    ("bank", "numbers as they are", "Blocks keep the numbers that they have"),
+    ("int8", "numbers in int8", "Numbers of 8 bits, with a scale for each memory neuron"),
+    ("int4", "numbers in int4", "Numbers of 4 bits, with a scale for each memory neuron"),
+    ("mixed", "mixed precision", "Each block in what is worth most for its bytes: as stored, in 8 bits, in 4 bits, or not at all"),
+)
+WHAT_BECOMES = ("dropped", "int4", "int8", "as stored")
+"""What happens to a block, in the order of the colour measure: 0 … 3."""
 BY_PROMPTS = ("use", "effect")
 
 
 @dataclass(frozen=True, slots=True)
 class OrderWish:
-    """How to rank: by what, and the subtrees to keep and to drop."""
+    """How to rank: by what, against what stands in for a dropped block, the subtrees to keep and to drop, and what blocks are kept in."""
 
     rank_by: RankBy
+    fallback: Fallback
     keep: tuple[ClusterId, ...] = ()
     drop: tuple[ClusterId, ...] = ()
+    precision: Choice = "bank"
+
+    @property
+    def subtrees(self) -> tuple[tuple[ClusterId, ...], tuple[ClusterId, ...]]:
+        """Those to keep, and those to drop."""
+        return self.keep, self.drop
+
+    @property
+    def series(self) -> Series:
+        """The line of the curve that is meant."""
+        return Series(self.rank_by, self.precision, self.fallback)
+
+
+@dataclass(frozen=True, slots=True)
+class CurveWish:
+    """Whose curve. out: where an export would go, whose disk is asked how fast it is."""
+
+    order: OrderWish
+    out: Path
+
+    @property
+    def series(self) -> Series:
+        """The line of the curve that is meant."""
+        return self.order.series
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast an export is here, an estimate: bytes a second that are written and read back, and seconds that asking its facts takes;
+    None where that is not known."""
+
+    bytes_a_second: float | None = None
+    check_s: float | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outlook:
+    """What is known of a curve: the curve, else how many prompts of what it asks and the seconds that it would take, else why there is
+    none."""
+
+    number: int
+    curve: Curve | None
+    asked: int
+    noun: str
+    curve_s: float | None
+    why: str
+    pace: Pace
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CurveFound:
+    """A curve was measured."""
+
+    number: int
+    curve: Curve
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,13 +116,12 @@ class OrderFound:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ExportWish:
-    """Where to, how much, and what stands in for what is dropped."""
+    """Where to, and how much."""
 
     out: Path
     plan: ExportPlan
     order: OrderWish
     budget_bytes: int
-    fallback: Fallback
     check: bool
 
 
@@ -68,8 +134,24 @@ class ExportDone:
 
 
 @dataclass(frozen=True, slots=True)
+class DenseWish:
+    """Which route is to be an ordinary model, and where to."""
+
+    out: Path
+    route: tuple[ClusterId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DenseDone:
+    """The model is there."""
+
+    number: int
+    model: DenseModel
+
+
+@dataclass(frozen=True, slots=True)
 class ExportRefused:
-    """A person's line that answers one turn of the dialog."""
+    """A person's line that answers one turn of a dialog."""
 
     number: int
     line: str
@@ -77,18 +159,20 @@ class ExportRefused:
 
 @dataclass(frozen=True, slots=True)
 class ExportRested:
-    """An errand of the dialog is over, whichever way."""
+    """An errand of a dialog is over, whichever way."""
 
     number: int
 
 
-ExportMessage = OrderFound | ExportDone | ExportRefused | ExportRested
+ExportMessage = OrderFound | Outlook | CurveFound | ExportDone | DenseDone | ExportRefused | ExportRested
 
 
 def export_shades(plan: ExportPlan, kept: Kept, sizes: tuple[int, ...]) -> Shades:
-    """1 where a block is kept, 0 where it would be dropped, nothing where none stands. sizes: clusters a level."""
+    """What becomes of each block, as its place in `WHAT_BECOMES`; NaN where none stands. sizes: clusters a level."""
     values = tuple(np.full(size, np.nan, np.float32) for size in sizes)
     for level, each in enumerate(values, 1):
         each[plan.stands[level - 1]] = 0.0
-        each[kept.levels[level - 1]] = 1.0
-    return Shades(MEASURE, "1 where the block is kept, 0 where it is dropped", "stored", values)
+        each[kept.levels[level - 1]] = 1.0 + kept.precisions[level - 1]
+    shown = {0, *(1 + PRECISIONS.index(precision) for precision in kept.counts)}
+    words = tuple((float(at), word) for at, word in enumerate(WHAT_BECOMES) if at in shown)
+    return Shades(MEASURE, "what becomes of the block", "stored", values, words=words)

@@ -30,6 +30,17 @@ FILE: tuple[Action, ...] = (
         group=1,
     ),
     Action(
+        "export_dense",
+        "This &route as an ordinary model…",
+        "File",
+        lambda d: d.export_dense(),
+        "The anchor with the blocks of the prompt's route as part of it: a model folder that needs no memstudio",
+        (),
+        None,
+        lambda n: n.bank,
+        group=1,
+    ),
+    Action(
         "save_view",
         "Save this &panel…",
         "File",

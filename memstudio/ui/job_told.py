@@ -28,12 +28,15 @@ class Paced:
 
 
 class JobTold:
-    """Posts `JobView`s of one job, from whatever thread it is at work on. title: of the whole; while it is at work its stage is told."""
+    """Posts `JobView`s of one job, from whatever thread it is at work on. title: of the whole; while it is at work its stage is told.
+    waits: it stands behind other work, which is told at once."""
 
-    def __init__(self, post: Callable[[JobView], None], number: int, title: str, owner: int = 0) -> None:
+    def __init__(self, post: Callable[[JobView], None], number: int, title: str, owner: int = 0, *, waits: bool = False) -> None:
         self._post = post
         self._number, self._title, self._owner = number, title, owner
         self._paced = Paced(self._say)
+        if waits:
+            post(JobView(number, title, owner=owner, waiting=True))
 
     def __call__(self, job: Job) -> None:
         """It began or went on."""

@@ -64,6 +64,15 @@ class RouteStudio(QObject):
             return
         self.bridge.route(RouteAsk(self.newest, wish.text, wish.key, self._tried.hidden, self._tried.pinned))
 
+    @property
+    def path(self) -> tuple[tuple[ClusterId, str], ...]:
+        """The clusters that a run of the prompt would take, each with its label; none where there is no route."""
+        found = self._found
+        if found is None:
+            return ()
+        labels = {each.cluster: each.label for each in (*found.pinned, *(each for fork in found.forks for each in fork.candidates))}
+        return tuple((cluster, labels.get(cluster, "")) for cluster in found.fetched.clusters)
+
     def close(self) -> None:
         """End the routing thread."""
         self._pause.stop()

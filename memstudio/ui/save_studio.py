@@ -1,4 +1,4 @@
-"""What the window does about files of what it shows: the panel in front as a picture, the table in it as CSV."""
+"""What the window does about files of what it shows: the panel in front or a plot as a picture, a table as CSV."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,18 +43,21 @@ class SaveStudio(QObject):
         if dock is None:
             self._bridge.post(Failed("no panel is open, so there is nothing to save: View › Panels brings one back"))
             return
-        title, kinds = f"Save a picture of the panel {dock.windowTitle()}", "PNG (*.png);;SVG (*.svg)"
+        self.save_picture(dock.widget() or dock, f"the panel {dock.windowTitle()}", dock.objectName())
+
+    def save_picture(self, widget: QWidget, what: str, name: str) -> None:
+        """Ask where a picture of a widget is to be written. what: in words; name: of the file, without its kind."""
 
         def take(file: str) -> None:
-            self.save_view_to(dock, Path(file))
+            self.save_picture_to(widget, Path(file))
 
-        choose_new(self._window, title, f"{dock.objectName()}.png", take, kinds=kinds, suffix="png")
+        kinds = "PNG (*.png);;SVG (*.svg)"
+        choose_new(widget.window(), f"Save a picture of {what}", f"{name}.png", take, kinds=kinds, suffix="png")
 
-    def save_view_to(self, dock: QDockWidget, file: Path) -> None:
-        """Write a panel as it looks now, as PNG or SVG by the file's name."""
-        panel = dock.widget()
+    def save_picture_to(self, widget: QWidget, file: Path) -> None:
+        """Write a widget as it looks now, as PNG or SVG by the file's name."""
         try:
-            write = drawn(panel if panel is not None else dock, file)
+            write = drawn(widget, file)
         except UserError as error:
             self._bridge.post(Failed(str(error)))
             return
@@ -82,14 +85,23 @@ class SaveStudio(QObject):
 
     def save_table_to(self, table: QAbstractItemView, file: Path) -> None:
         """Write all rows that a table has, in the order shown."""
+        GridReader(table.model(), self).done.connect(lambda grid: self.save_grid_to(grid, file))
 
-        def write(grid: Grid) -> None:
-            def work(_: Job) -> Noted:
-                return Noted(f"{file}: {counted(write_csv(file, grid.header, grid.rows), 'row')} written.")
+    def save_grid(self, grid: Grid, what: str, name: str, window: QWidget) -> None:
+        """Ask where rows are to be written. what: in words; name: of the file, without its kind."""
 
-            self._aside.submit("Writing the table", work)
+        def take(file: str) -> None:
+            self.save_grid_to(grid, Path(file))
 
-        GridReader(table.model(), self).done.connect(write)
+        choose_new(window, f"Save {what}", f"{name}.csv", take, kinds="CSV (*.csv)", suffix="csv")
+
+    def save_grid_to(self, grid: Grid, file: Path) -> None:
+        """Write rows that were read."""
+
+        def work(_: Job) -> Noted:
+            return Noted(f"{file}: {counted(write_csv(file, grid.header, grid.rows), 'row')} written.")
+
+        self._aside.submit("Writing the table", work)
 
     def close(self) -> None:
         """The window goes: what is being written is written to its end."""

@@ -20,7 +20,8 @@ LOGARITHM = 1000.0
 class Shades:
     """A measure of every cluster. values: float32 [clusters] a level, NaN where it was not measured (never 0); unit: as a legend says it,
     for example "Δ log-probability"; signed: the scale runs −bound … bound, otherwise 0 … bound; logarithmic: colours
-    go by the logarithm, so that what is small beside the bound is told from 0."""
+    go by the logarithm, so that what is small beside the bound is told from 0; words: the names of the values, where they are kinds and
+    no figures, least first."""
 
     title: str
     unit: str
@@ -28,6 +29,7 @@ class Shades:
     values: tuple[Floats, ...]
     signed: bool = False
     logarithmic: bool = False
+    words: tuple[tuple[float, str], ...] = ()
 
     def at(self, cluster: ClusterId) -> float | None:
         """The measure of one cluster; None where it was not measured."""

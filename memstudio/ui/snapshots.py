@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from memstudio.anchor.values import DeviceChoice, Neuron
 from memstudio.bank.values import BASE, BlockState, ClusterCard, ClusterId, Memory, Overlay
 from memstudio.events import Event
+from memstudio.export.precision import Choice
 from memstudio.history.values import Revision
 from memstudio.session.findings import Findings
 from memstudio.session.script import Deed
@@ -66,6 +67,8 @@ class BankView:
     summary: str = ""
     generic: bool = False
     """Whether it has generic blocks."""
+    precisions: tuple[Choice, ...] = ("bank",)
+    """What an export may keep blocks in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +227,7 @@ class JobView:
     """A piece of long work as the status bar and the jobs panel show it.
 
     total None: not known; owner: the dialog's turn that asked for it, 0 for none; end: how it ended, line: why, where it failed; left_s:
-    seconds that it still takes, None where only its pace can tell.
+    seconds that it still takes, None where only its pace can tell; waiting: for its turn behind other work.
     """
 
     number: int
@@ -236,6 +239,7 @@ class JobView:
     end: JobEnd = ""
     line: str = ""
     left_s: float | None = None
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

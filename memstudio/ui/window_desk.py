@@ -95,6 +95,13 @@ class WindowDesk(QMainWindow):
     def export_bank(self) -> None:
         self.exports.open()
 
+    def export_dense(self) -> None:
+        path = self.routes.path
+        if path:
+            self.exports.open_dense([cluster for cluster, _ in path], [name for _, name in path])
+        else:
+            self.panels.status.say("There is no route yet: write a prompt first.", kind="error")
+
     def open_demo(self) -> None:
         """The bundled bank."""
         self.open_path("demo")

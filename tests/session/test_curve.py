@@ -29,7 +29,7 @@ FALLBACKS: tuple[Fallback, ...] = ("zero", "generic", "sibling")
 
 def likely(session: Session, facts: list[Fact]) -> list[float]:
     """What a bank says by itself: its own routes, its own fallback."""
-    [(_, logprobs)] = Asking(session, facts).ask([whole(session)], Job("ask"))
+    [(_, logprobs)] = Asking(session, facts).ask(session, [whole(session)], Job("ask"))
     return [float(value) for value in logprobs]
 
 

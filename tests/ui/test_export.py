@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from memstudio.bank.bank import open_bank
 from memstudio.bank.values import ClusterId
 from memstudio.session.exported import Exported
-from memstudio.ui.export_views import MEASURE
+from memstudio.ui.export_views import MEASURE, WHAT_BECOMES
 from memstudio.ui.main_window import MainWindow
 from memstudio.ui.overview import STATE
 from memstudio.ui.panels.export_dialog import ExportDialog, done_words
@@ -64,7 +64,7 @@ def test_the_slider_moves_the_figures_and_the_colours_of_every_view(opened: Main
         assert dialog.fields.percent.value() == step / 10
         shades = overview.figures[MEASURE]
         assert dialog._kept is not None
-        assert sum(int((each == 1).sum()) for each in shades.values) == dialog._kept.count
+        assert sum(int((each == WHAT_BECOMES.index("as stored")).sum()) for each in shades.values) == dialog._kept.count
         counts.append(dialog._kept.count)
     assert counts == sorted(counts)
     assert counts[-1] == 39
@@ -170,7 +170,10 @@ def test_a_bank_without_facts_ranks_by_documents_and_is_not_checked(window: Main
     settle(window.export_bank)
     fields = window.exports.dialog.fields
     assert [fields.rank_by.itemText(at) for at in range(fields.rank_by.count())] == ["Documents", "Norm", "Random"]
-    assert [fields.fallback.itemText(at) for at in range(fields.fallback.count())] == ["Nothing", "Sibling"]
+    assert [fields.fallback.itemText(at) for at in range(fields.fallback.count())] == [
+        "Nothing: its level adds nothing",
+        "Its nearest sibling that is kept",
+    ]
     assert not fields.check.isEnabled()
     fields.out.setText(str(tmp_path / "out"))
     settle(window.exports.dialog.export_button.click)

@@ -195,11 +195,11 @@ def test_the_panel_whose_tab_was_taken_or_that_has_the_keys_is_saved(opened: Mai
 
 def test_a_picture_that_cannot_be_written_is_a_line(opened: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     with qtbot.waitSignal(opened.studio.bridge.failed, timeout=PATIENCE_MS) as caught:
-        opened.saves.save_view_to(opened.docks["icicle"], tmp_path / "none" / "a.png")
+        opened.saves.save_picture_to(opened.panels.icicle, tmp_path / "none" / "a.png")
     assert caught.args is not None
     assert "cannot be written" in caught.args[0]
     with qtbot.waitSignal(opened.studio.bridge.failed, timeout=PATIENCE_MS) as caught:
-        opened.saves.save_view_to(opened.docks["icicle"], tmp_path / "a.doc")
+        opened.saves.save_picture_to(opened.panels.icicle, tmp_path / "a.doc")
     assert caught.args is not None
     assert ".png or .svg" in caught.args[0]
 

@@ -9,7 +9,7 @@ from memstudio.bank.values import ClusterId, Overlay
 from memstudio.ui.models.clusters_columns import END, FIGURES, HEADERS, RIGHT, ROLES, START, Column, Look
 from memstudio.ui.models.clusters_sheet import Sheet
 from memstudio.ui.models.clusters_state import ClustersState, Filter
-from memstudio.ui.models.measure_texts import figure_text, measure_line, measure_tip
+from memstudio.ui.models.measure_texts import measure_line, measure_tip, value_text
 from memstudio.ui.models.roles import ClusterRole, FlagsRole, MeasureRole, OnRouteRole, SelectedRole, StateRole
 from memstudio.ui.selection import Chosen, Mask
 from memstudio.ui.shades import Shades
@@ -215,7 +215,7 @@ class ClustersModel(QAbstractTableModel):
     def _text(self, place: int, cluster: ClusterId, column: int) -> str:
         shades, state = self.shades_of(column), self.state
         if shades is not None:
-            return figure_text(shades.at(cluster), signed=shades.signed)
+            return value_text(shades, shades.at(cluster))
         texts: dict[int, Callable[[], str]] = {
             Column.CLUSTER: lambda: str(cluster),
             Column.LABEL: lambda: self._label(place),

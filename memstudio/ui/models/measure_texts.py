@@ -15,6 +15,11 @@ def figure_text(value: float | None, *, signed: bool = False) -> str:
     return f"{value:{'+' if signed else ''}{digits}}".replace("-", "−").replace("inf", "∞")
 
 
+def value_text(shades: Shades, value: float | None) -> str:
+    """A value of a measure: its name where values have names, else the figure."""
+    return dict(shades.words).get(value, "") or figure_text(value, signed=shades.signed) if value is not None else UNMEASURED
+
+
 def bound_text(shades: Shades) -> str:
     """The upper end of a scale: three significant digits, whole where they are many."""
     return f"{shades.bound:,.0f}" if shades.bound >= 1000 else f"{shades.bound:.3g}"
@@ -25,7 +30,8 @@ def measure_line(shades: Shades, cluster: ClusterId) -> str:
     value = shades.at(cluster)
     if value is None:
         return f"{shades.title}: not measured"
-    return f"{shades.title}: {figure_text(value, signed=shades.signed)} {shades.unit} ({shades.kind})"
+    text = value_text(shades, value)
+    return f"{shades.title}: {text}" if shades.words else f"{shades.title}: {text} {shades.unit} ({shades.kind})"
 
 
 def measure_tip(shades: Shades) -> str:

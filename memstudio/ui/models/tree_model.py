@@ -10,7 +10,7 @@ import numpy as np
 from PySide6.QtCore import QAbstractItemModel, QItemSelection, QModelIndex, QObject, QPersistentModelIndex, Qt, QTimer, Signal
 
 from memstudio.bank.values import BASE, BlockState, ClusterId, Overlay
-from memstudio.ui.models.measure_texts import figure_text, measure_line, measure_tip, state_word
+from memstudio.ui.models.measure_texts import measure_line, measure_tip, state_word, value_text
 from memstudio.ui.models.places import Counts, Places, beneath, fits, peaks
 from memstudio.ui.models.roles import (
     ActivityRole,
@@ -325,7 +325,7 @@ class TreeModel(QAbstractItemModel):
             return self.label(cluster) or str(cluster)
         if column is Column.MEASURE:
             if self.shades is not None:
-                return figure_text(self.shades.at(cluster), signed=self.shades.signed)
+                return value_text(self.shades, self.shades.at(cluster))
             value = self._activity.get(cluster)
             return "" if value is None else f"{value:.2f}"
         if column is Column.STATE:
@@ -344,7 +344,7 @@ class TreeModel(QAbstractItemModel):
             parts.append(measure_line(self.shades, cluster))
             peak = self._peak(cluster)
             if peak is not None:
-                parts.append(f"strongest beneath: {figure_text(peak, signed=self.shades.signed)}")
+                parts.append(f"strongest beneath: {value_text(self.shades, peak)}")
         elif cluster in self._activity:
             parts.append(f"activity {self._activity[cluster]:.3f} (observed)")
         inside = self._fact(cluster, InsideRole)

@@ -3,7 +3,7 @@
 It is no modal dialog: blocks are selected and looked at in the other panels while it is open.
 """
 
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal
@@ -12,18 +12,21 @@ from PySide6.QtWidgets import QDialog, QProgressBar, QPushButton, QVBoxLayout, Q
 
 from memstudio.errors import UserError
 from memstudio.export.plan import Kept
-from memstudio.facts.statistics import Proportion
+from memstudio.export.precision import Choice
 from memstudio.session.exported import Exported
-from memstudio.ui.export_views import ExportDone, ExportRefused, ExportRested, ExportWish, OrderFound, OrderWish
+from memstudio.ui.export_views import CurveWish, ExportDone, ExportRefused, ExportRested, ExportWish, OrderFound, Outlook
+from memstudio.ui.panels.export_curve import ExportCurve
 from memstudio.ui.panels.export_parts import ExportFields, ExportFigures
-from memstudio.ui.panels.parts import label, row, set_kind
+from memstudio.ui.panels.parts import Body, Roomy, label, row, set_kind
+from memstudio.ui.panels.recall_text import recall_words
 from memstudio.ui.selection import Chosen
 from memstudio.ui.snapshots import JobView
 from memstudio.ui.texts import counted, size_text
+from memstudio.ui.theme import Theme
 
-FIRST_NUMBER = 2_000_001
-"""Turns of this dialog are numbered from here on, so that none is mistaken for one of another dialog."""
-SIZE = (640, 540)
+SIZE = (880, 680)
+ROOM, LEAST = 0.9, 0.4
+"""Shares of the screen: what the dialog takes at most, and what is in it must be seen of at least; the rest scrolls."""
 PAUSE_MS = 60
 """How long a share must stand still before the other panels are coloured by it."""
 _BAR = 1000
@@ -39,19 +42,18 @@ class ExportDialog(QDialog):
     """(OrderFound, Kept) that the other panels are to show; None: nothing any more."""
     open_wanted = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, numbers: Iterator[int], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export a smaller bank")
         self.setObjectName("export")
-        self.resize(*SIZE)
-        self._numbers = count(FIRST_NUMBER)
+        self._numbers = numbers
         self._ordering = self._exporting = 0
         self._found: OrderFound | None = None
         self._kept: Kept | None = None
         self._chosen = Chosen()
         self._moved = False
         self._done: Exported | None = None
-        self.fields, self.figures = ExportFields(), ExportFigures()
+        self.fields, self.figures, self.curve = ExportFields(), ExportFigures(), ExportCurve(theme, numbers)
         self.line = label("", "dim", wrap=True, selectable=True)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -63,13 +65,26 @@ class ExportDialog(QDialog):
         self._arrange()
         self._connect()
         self._refresh()
+        self._say("")
+        room = self.screen().availableGeometry()
+        self.resize(min(theme.sized(SIZE[0]), round(ROOM * room.width())), min(theme.sized(SIZE[1]), round(ROOM * room.height())))
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 12, 14, 12)
         column.setSpacing(10)
-        column.addWidget(self.fields)
-        column.addWidget(self.figures, 1)
+        below = row(self.figures, self.curve, spacing=10)
+        below.setStretch(0, 2)
+        below.setStretch(1, 3)
+        body = Body()
+        inside = QVBoxLayout(body)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(10)
+        inside.addWidget(self.fields)
+        inside.addLayout(below, 1)
+        area = Roomy(body)
+        area.ask_for(LEAST)
+        column.addWidget(area, 1)
         column.addWidget(self.bar)
         column.addWidget(self.line)
         column.addLayout(row(1, self.export_button, self.open_button, self.close_button, spacing=8))
@@ -80,6 +95,8 @@ class ExportDialog(QDialog):
     def _connect(self) -> None:
         self.fields.reordered.connect(self._order)
         self.fields.resized.connect(self._look)
+        self.fields.check.toggled.connect(self.figures.show_check)
+        self.curve.share_wanted.connect(lambda share: self.fields.percent.setValue(100 * share))
         self.fields.keep_wanted.connect(lambda: self._ask_for(keep=True))
         self.fields.drop_wanted.connect(lambda: self._ask_for(keep=False))
         self.fields.out.textChanged.connect(self._refresh)
@@ -117,25 +134,36 @@ class ExportDialog(QDialog):
         if self._ordering:
             self.cancelling.emit(self._ordering)
         self._found = self._kept = None
+        self.curve.ask(None)
         self._ordering = next(self._numbers)
         self.figures.show_nothing("Ranking the blocks…")
         if self._done is None:
             self._say("")
         self._refresh()
-        self.ordering.emit(self._ordering, OrderWish(self.fields.ranking, self.fields.keep, self.fields.drop))
+        self.ordering.emit(self._ordering, self.fields.order)
+
+    def _ask_for_curve(self) -> None:
+        """What is known of the curve of what is at hand."""
+        self.curve.ask(None if self._found is None else CurveWish(self._found.wish, self._out))
+
+    @property
+    def _out(self) -> Path:
+        return Path(self.fields.out.text().strip()).expanduser()
 
     def _look(self) -> None:
         """What the share comes to."""
         found = self._found
         if found is None:
             return
+        budget = found.plan.share(self.fields.percent.value() / 100)
         try:
-            self._kept = found.plan.kept(found.plan.share(self.fields.percent.value() / 100))
+            self._kept = found.plan.kept(budget)
         except UserError as error:
             self._kept = None
             self.figures.show_nothing(f"{str(error)[:1].upper()}{str(error)[1:]}.")
         else:
             self.figures.show_kept(found.plan, self._kept, found.other_bytes)
+        self.curve.show_budget(budget, budget if self._kept is None else self._kept.bytes)
         self._pause.start()
         self._refresh()
 
@@ -153,8 +181,8 @@ class ExportDialog(QDialog):
             return
         self._exporting, self._done = next(self._numbers), None
         budget = self._found.plan.share(self.fields.percent.value() / 100)
-        out = Path(self.fields.out.text().strip()).expanduser()
-        wish = ExportWish(out, self._found.plan, self._found.wish, budget, self.fields.stand_in, self.fields.check.isChecked())
+        self.curve.rest()  # what it has run so far is kept
+        wish = ExportWish(self._out, self._found.plan, self._found.wish, budget, self.fields.check.isChecked())
         self._say("Writing…")
         self._refresh()
         self.exporting.emit(self._exporting, wish)
@@ -167,12 +195,12 @@ class ExportDialog(QDialog):
 
     # What comes back
 
-    def show_bank(self, name: str, *, facts: bool, generic: bool, fallback: str) -> None:
+    def show_bank(self, name: str, *, facts: bool, generic: bool, fallback: str, precisions: tuple[Choice, ...] = ("bank",)) -> None:
         """Another bank; nothing of the one before is left on show."""
         self.close()
         self._drop()
         self._done = None
-        self.fields.offer(facts=facts, generic=generic, fallback=fallback)
+        self.fields.offer(facts=facts, generic=generic, fallback=fallback, precisions=precisions)
         self.fields.out.setText(str(Path.home() / f"{name}-smaller"))
         self._say("")
 
@@ -191,6 +219,12 @@ class ExportDialog(QDialog):
         if found.number == self._ordering:
             self._found = found
             self._look()
+            self._ask_for_curve()
+
+    def show_outlook(self, outlook: Outlook) -> None:
+        """What is known of the curve, and how fast an export is here."""
+        self.curve.show_outlook(outlook)
+        self.figures.show_pace(outlook.pace)
 
     def show_done(self, done: ExportDone) -> None:
         """The bank is there."""
@@ -206,6 +240,7 @@ class ExportDialog(QDialog):
         elif refusal.number == self._ordering:
             self.figures.show_nothing("")
             self._say(refusal.line, "error")
+        self.curve.show_refusal(refusal)
 
     def show_rested(self, rested: ExportRested) -> None:
         """A turn is over, cancelled perhaps."""
@@ -220,10 +255,14 @@ class ExportDialog(QDialog):
             if self._moved:
                 self._moved = False
                 self._order()
+            elif self.curve.curve is None:
+                self._ask_for_curve()
+        self.curve.show_rested(rested)
         self._refresh()
 
     def show_job(self, job: JobView) -> None:
         """How far the worker is."""
+        self.curve.show_job(job)
         if job.owner in (self._ordering, self._exporting) and not job.ended:
             self.bar.setRange(0, _BAR if job.total else 0)  # counts may be larger than what a bar takes
             self.bar.setValue(_BAR * min(job.done, job.total) // job.total if job.total else 0)
@@ -237,12 +276,14 @@ class ExportDialog(QDialog):
                 self.cancelling.emit(number)
         self._ordering = self._exporting = 0
         self._found = self._kept = None
+        self.curve.ask(None)
         self._pause.stop()
         self.looked_at.emit(None)
         self._refresh()
 
     def _refresh(self) -> None:
         self.fields.setEnabled(not self.busy)
+        self.curve.setEnabled(not self.busy)
         self.bar.setVisible(bool(self._ordering or self._exporting))
         ready = self._kept is not None and bool(self.fields.out.text().strip())
         self.export_button.setEnabled(self.busy or ready)
@@ -253,6 +294,7 @@ class ExportDialog(QDialog):
 
     def _say(self, line: str, kind: str = "dim") -> None:
         self.line.setText(line)
+        self.line.setVisible(bool(line))
         set_kind(self.line, kind)
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -264,13 +306,4 @@ class ExportDialog(QDialog):
 def done_words(done: Exported) -> str:
     """What was written, and what it still answers."""
     words = f"{done.path}: {counted(done.kept, 'block')}, {size_text(done.bytes)}."
-    if done.recall_before is None or done.recall_after is None:
-        return f"{words} Recall was not measured."
-    return f"{words} Recall {_share(done.recall_before)} before, {_share(done.recall_after)} after, of {done.recall_after.n:,} prompts."
-
-
-def _share(found: Proportion) -> str:
-    """A share with its 95% interval."""
-    if found.share is None or found.low is None or found.high is None:
-        return "not measured"
-    return f"{found.share:.1%} ({found.low:.1%} to {found.high:.1%})"
+    return f"{words} {recall_words(done.recall_before, done.recall_after)}"

@@ -9,7 +9,6 @@ from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QToolButton, QToolTip, QVBoxLayout, QWidget
 
 from memstudio.bank.values import BASE, ClusterId, Overlay
-from memstudio.ui.models.measure_texts import bound_text
 from memstudio.ui.panels.hover_card import HoverCard
 from memstudio.ui.panels.icicle_parts import IcicleCrumbs, WidthBox, card_lines
 from memstudio.ui.panels.legend import Legend
@@ -131,9 +130,7 @@ class IciclePanel(QWidget):
         self.plot.scene.shades = shades
         self.legend.setVisible(shades is not None)
         if shades is not None:
-            high = bound_text(shades)
-            low = f"−{high}" if shades.signed else "0"
-            self.legend.show_scale(shades.table(self._theme.tone.dark), low, high, self._theme.tone)
+            self.legend.show_shades(shades, self._theme.tone)
         self._read()
         self._card_again()
         self.plot.update()

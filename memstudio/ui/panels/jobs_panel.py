@@ -1,4 +1,4 @@
-"""Long work: what is under way with its progress and the time that it still takes, and how what was begun earlier ended."""
+"""Long work: what is under way with its progress and the time that it still takes, what waits, and how what was begun earlier ended."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ BRIEF_S = 0.4
 """What is done sooner than this is not listed."""
 TICK_MS = 1000
 _BAR = 1000
-_WORDS = {"": "running", "done": "done", "cancelled": "cancelled", "failed": "failed"}
+_WORDS = {"": "running", "waiting": "waiting", "done": "done", "cancelled": "cancelled", "failed": "failed"}
 _TAGS = {"": "tag", "done": "tag", "cancelled": "tag-warning", "failed": "tag-danger"}
 
 
@@ -94,8 +94,10 @@ class JobsPanel(QWidget):
         ended = [number for number, card in self.cards.items() if card.job.ended]
         for number in ended[:-KEPT]:
             self._drop(number)
-        running = len(self.cards) - len(ended)
-        self._count.setText(f"{running:,} running" if running else "Nothing is running")
+        waiting = sum(card.job.waiting for card in self.cards.values())
+        running = len(self.cards) - len(ended) - waiting
+        words = [f"{count:,} {word}" for count, word in ((running, "running"), (waiting, "waiting")) if count]
+        self._count.setText(", ".join(words) or "Nothing is running")
         self.clear_button.setEnabled(bool(ended))
         self._pages.setCurrentIndex(1 if self.cards else 0)
         if running and not self._timer.isActive():
@@ -139,13 +141,16 @@ class JobCard(QFrame):
 
     def show_job(self, job: JobView, now: float) -> None:
         """Where it is, or how it ended."""
+        if self.job.waiting and not job.waiting:
+            self._begun = now
         self.job, self.seconds = job, now - self._begun
         self.title.setText(job.title)
         self.bar.setAccessibleName(f"Progress of {job.title}")
         self.cancel.setAccessibleName(f"Cancel {job.title}")
-        self.state.setText("cancelling…" if self._cancelling and not job.ended else _WORDS[job.end or ("done" if job.ended else "")])
+        state = job.end or ("done" if job.ended else "waiting" if job.waiting else "")
+        self.state.setText("cancelling…" if self._cancelling and not job.ended else _WORDS[state])
         set_kind(self.state, _TAGS[job.end])
-        self.bar.setVisible(not job.ended)
+        self.bar.setVisible(not job.ended and not job.waiting)
         self.cancel.setVisible(not job.ended)
         self.bar.setRange(0, _BAR if job.total else 0)  # counts may be larger than what a bar takes
         self.bar.setValue(_BAR * min(job.done, job.total) // job.total if job.total else 0)
@@ -159,6 +164,8 @@ class JobCard(QFrame):
         self.state.setText("cancelling…")
 
     def _going(self, job: JobView, now: float) -> str:
+        if job.waiting:
+            return "Begins when the work before it is over"
         left = job.left_s if job.left_s is not None else self._pace.left(job.title, job.done, job.total, now)
         steps = f"{job.done:,} of {job.total:,}" if job.total else ""
         times = f"{duration(self.seconds, short=True)} so far"

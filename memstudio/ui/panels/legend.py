@@ -1,10 +1,12 @@
-"""The key to the heat map: one gradient with its ends, what kind of evidence it is, and the sign for "not measured"."""
+"""The key to colours: one gradient with its ends and the sign for "not measured", or a swatch for each of a few named values."""
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QLinearGradient, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
-from memstudio.ui.scales import Colours
+from memstudio.ui.models.measure_texts import bound_text
+from memstudio.ui.scales import STEPS, Colours
+from memstudio.ui.shades import Shades
 from memstudio.ui.theme import Tone
 
 BAR_WIDTH = 130
@@ -14,22 +16,35 @@ GAP = 6
 
 
 class Legend(QWidget):
-    """Paints `low [gradient] high   ▨ not measured`."""
+    """Paints `low [gradient] high   ▨ not measured`, or `■ name ■ name …`."""
 
     def __init__(self, tone: Tone, bar_width: int = BAR_WIDTH) -> None:
         super().__init__()
         self._tone, self._bar_width = tone, bar_width
         self._colours: Colours | None = None
         self._low = self._high = ""
+        self._swatches: tuple[tuple[QColor, str], ...] = ()
 
     def show_scale(self, colours: Colours, low: str, high: str, tone: Tone) -> None:
         """colours: uint8 [256, 3]; low and high name the ends, units included."""
-        self._colours, self._low, self._high, self._tone = colours, low, high, tone
+        self._colours, self._low, self._high, self._tone, self._swatches = colours, low, high, tone, ()
         self.updateGeometry()
         self.update()
 
+    def show_shades(self, shades: Shades, tone: Tone) -> None:
+        """The scale of a measure, or its named values."""
+        colours, high = shades.table(tone.dark), bound_text(shades)
+        self.show_scale(colours, f"−{high}" if shades.signed else "0", high, tone)
+        self._swatches = tuple(
+            (QColor(*map(int, colours[round(float(shades.along(value)) * (STEPS - 1))])), word) for value, word in shades.words
+        )
+        self.updateGeometry()
+
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()
+        if self._swatches:
+            words = sum(metrics.horizontalAdvance(word) + SWATCH + 3 * GAP for _, word in self._swatches)
+            return QSize(words, max(18, metrics.height() + 4))
         texts = sum(metrics.horizontalAdvance(text) for text in (self._low, self._high, "not measured"))
         return QSize(texts + self._bar_width + SWATCH + 7 * GAP, max(18, metrics.height() + 4))
 
@@ -42,15 +57,31 @@ class Legend(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics, middle = self.fontMetrics(), self.height() / 2
-        painter.setPen(QColor(self._tone.dim))
         x = 0.0
 
         def write(text: str) -> None:
             nonlocal x
+            painter.setPen(QColor(self._tone.dim))
             width = metrics.horizontalAdvance(text) + 2
             painter.drawText(QRectF(x, 0, width, self.height()), int(Qt.AlignmentFlag.AlignVCenter), text)
             x += width + GAP
 
+        def swatch(brush: QBrush) -> None:
+            nonlocal x
+            box = QRectF(x, middle - SWATCH / 2, SWATCH, SWATCH)
+            painter.fillRect(box, QColor(self._tone.raised))
+            painter.fillRect(box, brush)
+            painter.setPen(QPen(QColor(self._tone.line), 1))
+            painter.drawRect(box)
+            x = box.right() + GAP
+
+        for colour, word in self._swatches:
+            swatch(QBrush(colour))
+            write(word)
+            x += GAP
+        if self._swatches:
+            painter.end()
+            return
         write(self._low)
         bar = QRectF(x, middle - BAR_HEIGHT / 2, self._bar_width, BAR_HEIGHT)
         gradient = QLinearGradient(bar.topLeft(), bar.topRight())
@@ -59,16 +90,9 @@ class Legend(QWidget):
         painter.fillRect(bar, QBrush(gradient))
         painter.setPen(QPen(QColor(self._tone.line), 1))
         painter.drawRect(bar)
-        painter.setPen(QColor(self._tone.dim))
         x = bar.right() + GAP
         write(self._high)
         x += GAP
-        swatch = QRectF(x, middle - SWATCH / 2, SWATCH, SWATCH)
-        painter.fillRect(swatch, QColor(self._tone.raised))
-        painter.fillRect(swatch, QBrush(QColor(self._tone.unmeasured), Qt.BrushStyle.BDiagPattern))
-        painter.setPen(QPen(QColor(self._tone.line), 1))
-        painter.drawRect(swatch)
-        painter.setPen(QColor(self._tone.dim))
-        x = swatch.right() + GAP
+        swatch(QBrush(QColor(self._tone.unmeasured), Qt.BrushStyle.BDiagPattern))
         write("not measured")
         painter.end()

@@ -3,7 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from memstudio.ui.panels.parts import FlowLayout, Segments
+from memstudio.ui.panels.parts import FlowBox, FlowLayout, Segments
 from memstudio.ui.panels.shade_box import ShadeBox
 from memstudio.ui.plots.map_plot import Tool
 from memstudio.ui.snapshots import BankView
@@ -40,23 +40,20 @@ class MapBar(QWidget):
         self.levels: list[QPushButton] = []
         self._count = count
         count.setContentsMargins(4, 3, 0, 3)  # its line stands beside the words on the buttons
-        self._row = FlowLayout(4)
-        self._box = QWidget()
-        self._box.setLayout(self._row)
-        head, top = QWidget(), FlowLayout(6)
-        head.setLayout(top)
-        for widget in (self.tools, self.whole, self.shade_box):
-            top.addWidget(widget)
+        self._row = FlowLayout(5)
+        for widget in (self.tools, self.whole, self.shade_box, count):
+            self._row.addWidget(widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(5)
-        column.addWidget(head)
-        column.addWidget(self._box)
+        column.addWidget(FlowBox(self._row))
 
     def show_bank(self, bank: BankView | None) -> None:
         """A button for each level of a bank, all of them down."""
         self._row.removeWidget(self._count)
-        self._row.clear()
+        for press in self.levels:
+            self._row.removeWidget(press)
+            press.hide()
+            press.deleteLater()
         self.levels = []
         for level in bank.levels if bank is not None else ():
             present = int((level.documents > 0).sum())

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from memstudio.bank.values import BASE, ClusterId, Overlay
 from memstudio.session.centroid_map import Map
-from memstudio.ui.models.measure_texts import bound_text
+from memstudio.ui.models.measure_texts import measure_line
 from memstudio.ui.panels.hover_card import HoverCard
 from memstudio.ui.panels.legend import Legend
 from memstudio.ui.panels.map_bar import MapBar
@@ -149,12 +149,11 @@ class MapPanel(QWidget):
         self._shades = shades
         self.plot.scene.colour_by(shades)
         self.legend.setVisible(shades is not None)
+        self.read.setVisible(shades is not None)
         if shades is None:
             self.read.setText("")
         else:
-            high = bound_text(shades)
-            low = f"−{high}" if shades.signed else "0"
-            self.legend.show_scale(shades.table(self._theme.tone.dark), low, high, self._theme.tone)
+            self.legend.show_shades(shades, self._theme.tone)
             self.read.setText(f"{shades.title} ({shades.kind}) · {shades.measured:,} of {self._total:,} measured")
             self.read.setToolTip(plain_tip(shades.unit))
         self.plot.touch()
@@ -281,8 +280,7 @@ class MapPanel(QWidget):
         lines = [f"{cluster}  {self._labels.get(cluster, '')}", counted(int(level.documents[cluster.index]), "document")]
         if self.plot.scene.shades is not None:
             shades = self.plot.scene.shades
-            value = shades.at(cluster)
-            lines.append(f"{shades.title}: {'not measured' if value is None else f'{value:.4g}'} ({shades.kind})")
+            lines.append(measure_line(shades, cluster))
         lines.append("no block: width 0" if not level.block_bytes else state_words(self._overlay.get(cluster, BASE)))
         if cluster in self._tried[0] or cluster in self._tried[1]:
             lines.append("hidden" if cluster in self._tried[0] else "muted")

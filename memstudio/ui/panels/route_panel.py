@@ -182,8 +182,8 @@ class RoutePanel(QWidget):
 
     def _say(self, found: KeyRoute) -> None:
         wish = "Have every run take the path to the cluster that is selected here"
-        self.pin.setText("Unpin" if found.pinned else "Pin")
-        self.pin.setToolTip("Let the retriever choose again" if found.pinned else wish)
+        self.pin.setText("Unpin" if self._pinned else "Pin")
+        self.pin.setToolTip("Let the retriever choose again" if self._pinned else wish)
         self.ended.setVisible(bool(found.ended))
         self.ended.setText(found.end_words)
         self.summary.setVisible(bool(found.forks))
@@ -268,7 +268,12 @@ class RoutePanel(QWidget):
         current = self.current()
         self.run.setEnabled(current is not None)
         self.show_it.setEnabled(current is not None)
-        self.pin.setEnabled(current is not None or bool(self._found and self._found.pinned))
+        self.pin.setEnabled(current is not None or self._pinned)
+
+    @property
+    def _pinned(self) -> bool:
+        """Runs take one path now; a route that was asked for before that does not know it."""
+        return self._tried.pinned is not None
 
     # What the user does
 
@@ -304,7 +309,7 @@ class RoutePanel(QWidget):
         self._emit(self.selected, cluster)
 
     def _pin(self) -> None:
-        if self._found is not None and self._found.pinned:
+        if self._pinned:
             self.pin_wanted.emit(None)
         else:
             self._emit(self.pin_wanted, self.current())

@@ -100,6 +100,8 @@ class StatusBar(QStatusBar):
 
     def show_job(self, job: JobView) -> None:
         """A job began, went on or ended. It is shown once it has lasted a moment."""
+        if job.waiting:
+            return
         if job.ended:
             self._jobs.pop(job.number, None)
             if not self._jobs:

@@ -95,6 +95,22 @@ def test_what_was_done_in_a_moment_is_not_listed_unless_it_failed(panel: JobsPan
     assert list(panel.cards) == [2]
 
 
+def test_what_waits_is_listed_and_its_time_counts_from_when_it_begins(panel: JobsPanel, clock: Clock) -> None:
+    panel.show_job(JobView(1, "Scan", 0, 10))
+    panel.show_job(JobView(2, "Export", waiting=True))
+    card = panel.cards[2]
+    assert card.state.text() == "waiting"
+    assert not card.bar.isVisibleTo(card)
+    assert card.cancel.isVisibleTo(card)
+    assert panel._count.text() == "1 running, 1 waiting"
+    clock.now += 60
+    panel.show_job(JobView(1, "Scan", ended=True, end="done"))
+    panel.show_job(JobView(2, "Export", 1, 10))
+    clock.now += 2
+    panel.show_job(JobView(2, "Export", ended=True, end="done"))
+    assert card.times.text() == "After 2 s"
+
+
 def test_only_the_last_ones_that_ended_are_kept(panel: JobsPanel, clock: Clock) -> None:
     for number in range(KEPT + 5):
         panel.show_job(JobView(number, "Scan"))
@@ -143,3 +159,27 @@ def test_a_job_that_failed_says_why_and_a_bug_that_it_is_one(window: MainWindow,
     assert refused.state.text() == stumbled.state.text() == "failed"
     assert refused.times.text().endswith(": no encoder: name one")
     assert "a bug, see the log: ZeroDivisionError" in stumbled.times.text()
+
+
+def test_work_that_is_queued_is_listed_and_can_be_cancelled_before_it_begins(window: MainWindow, settle: Act, qtbot: QtBot) -> None:
+    free, begun = threading.Event(), list[str]()
+
+    def first(_: Job) -> None:
+        free.wait(PATIENCE_MS / 1000)
+
+    def second(_: Job) -> None:
+        begun.append("second")
+
+    def states() -> dict[str, str]:
+        return {card.title.text(): card.state.text() for card in window.jobs.cards.values()}
+
+    def both() -> None:
+        window.studio.bridge._submit("First", first, shown=True)
+        window.studio.bridge._submit("Second", second, shown=True)
+        qtbot.waitUntil(lambda: states() == {"First": "running", "Second": "waiting"}, timeout=PATIENCE_MS)
+        next(card for card in window.jobs.cards.values() if card.title.text() == "Second").cancel.click()
+        free.set()
+
+    settle(both)
+    assert not begun
+    assert states()["Second"] == "cancelled"

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from memstudio.bank.values import BlockState, ClusterId
 from memstudio.errors import UserError
 from memstudio.session.centroid_map import Map
+from memstudio.ui.models.measure_texts import measure_line
 from memstudio.ui.panels.map_panel import MapPanel
 from memstudio.ui.saving import drawn
 from memstudio.ui.selection import Chosen, choose
@@ -331,10 +332,14 @@ def test_no_label_lies_over_another(qtbot: QtBot, panel: MapPanel) -> None:
 
 def test_the_hover_card_says_what_lies_there(qtbot: QtBot, panel: MapPanel) -> None:
     panel.show_nodes({ClusterId(2, 5): NodeView("metals", True)})
-    panel.show_shades(shades({ClusterId(2, 5): 0.25}))
+    coloured = shades({ClusterId(2, 5): 0.25})
+    panel.show_shades(coloured)
     QTest.mouseMove(panel.plot, point(panel, ClusterId(2, 5)))
     qtbot.waitUntil(lambda: panel._card.isVisible())
-    for words in ("2/5  metals", "12 documents", "Effect: 0.25 (causal)"):
+    line = measure_line(coloured, ClusterId(2, 5))
+    assert "0.25" in line
+    assert "(causal)" in line
+    for words in ("2/5  metals", "12 documents", line):
         assert words in panel._card.text()
     QTest.mouseMove(panel.plot, point(panel, ClusterId(2, 9)))
     qtbot.waitUntil(lambda: "not measured" in panel._card.text())

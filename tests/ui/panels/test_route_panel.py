@@ -91,6 +91,17 @@ def test_a_pinned_path_stands_above_the_retrievers_own(panel: RoutePanel) -> Non
     assert freed == [None]
 
 
+def test_the_button_frees_a_pinned_route_at_once(panel: RoutePanel) -> None:
+    panel.show_route(a_route(), "Prompt")
+    assert panel.pin.text() == "Pin"
+    panel.show_tried(Hidden(frozenset(), frozenset(), pinned=(B, ODD)))
+    assert panel.pin.text() == "Unpin", "before the route is there anew"
+    wanted: list[object] = []
+    panel.pin_wanted.connect(wanted.append)
+    panel.pin.click()
+    assert wanted == [None]
+
+
 def test_what_was_done_to_a_block_stands_at_its_row(panel: RoutePanel) -> None:
     panel.show_route(a_route(), "Prompt")
     panel.show_study({A: PRUNED, B: BlockState(scale=2.0)})
