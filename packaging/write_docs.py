@@ -1,6 +1,7 @@
-"""Writes the two pages of the documents that say what the code says: docs/shell.md from the verbs, docs/commands.md from the actions.
+"""Writes what of the documents says what the code or a measurement says: docs/shell.md from the verbs, docs/commands.md from the actions,
+docs/images/speed-size.svg from the committed figures.
 
-    python packaging/write_docs.py            writes both
+    python packaging/write_docs.py            writes them
     python packaging/write_docs.py --check    says which of them differs, and leaves with 1
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 import typer
 
 DOCS = Path(__file__).parents[1] / "docs"
+RESULTS = DOCS.parent / "tests" / "benchmarks" / "results" / "cpu.json"
 
 
 def shell_page() -> str:
@@ -81,9 +83,18 @@ def commands_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def size_picture() -> str:
+    """What a bank's size costs, as it was measured on two CPU cores."""
+    from memstudio.bench.speed.results import read
+    from memstudio.bench.speed.size_picture import size_svg
+
+    return size_svg(read(RESULTS)["measures"]["size"]["figures"])
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     yield DOCS / "shell.md", shell_page()
     yield DOCS / "commands.md", commands_page()
+    yield DOCS / "images" / "speed-size.svg", size_picture()
 
 
 def main() -> int:

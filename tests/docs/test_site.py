@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -51,3 +52,22 @@ def test_every_picture_that_is_shown_is_there_and_every_one_there_is_shown() -> 
     shown = {(page.parent / path).resolve() for page in DOCS.rglob("*.md") for path in images.findall(page.read_text("utf-8"))}
     shown |= {(ROOT / path).resolve() for path in re.findall(r"!\[[^\]]*\]\((docs/[^)]+)\)", (ROOT / "README.md").read_text("utf-8"))}
     assert shown == {path.resolve() for path in (DOCS / "images").iterdir()}
+
+
+def test_the_picture_of_a_banks_size_shows_every_committed_figure() -> None:
+    from memstudio.bench.speed.results import read
+
+    figures = read(ROOT / "tests" / "benchmarks" / "results" / "cpu.json")["measures"]["size"]["figures"]
+    drawn = [each for each in figures if "billions" in each["detail"]]
+    svg = ET.fromstring((DOCS / "images" / "speed-size.svg").read_text(encoding="utf-8"))
+    name = "{http://www.w3.org/2000/svg}"
+    titles = [title.text for title in svg.iter(f"{name}title")]
+    assert titles == [
+        f"{each['what']}, {size:g} billion: {value:g} {each['unit']}"
+        for each in sorted(drawn, key=lambda each: each["unit"] != "ms")
+        for size, value in zip(each["detail"]["billions"], each["detail"]["values"], strict=True)
+    ]
+    assert len(list(svg.iter(f"{name}polyline"))) == len(drawn) == 12
+    places = [(float(one.get("cx", "nan")), float(one.get("cy", "nan"))) for one in svg.iter(f"{name}circle")]
+    width, height = float(svg.get("width", "0")), float(svg.get("height", "0"))
+    assert all(0 < x < width and 0 < y < height for x, y in places)

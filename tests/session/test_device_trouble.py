@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from memstudio.anchor.attach import Attached
 from memstudio.anchor.device import trouble
 from memstudio.anchor.slots import Slots
 from memstudio.anchor.values import DeviceChoice, Sampling
@@ -182,7 +183,7 @@ def test_the_shell_says_one_line(tiny_bank: Path, capsys: pytest.CaptureFixture[
     def broken(*_: Any, **__: Any) -> None:
         raise GONE
 
-    monkeypatch.setattr(Slots, "fill", broken)
+    monkeypatch.setattr(Attached, "forward", broken)
     monkeypatch.setattr(Running, "device", "cuda")
     for words in (["run", str(tiny_bank), PROMPT], ["facts", str(tiny_bank)], ["trace", str(tiny_bank), PROMPT]):
         assert main(words) == 2

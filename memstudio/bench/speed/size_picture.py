@@ -20,7 +20,7 @@ def size_svg(figures: Sequence[dict[str, Any]]) -> str:
     parts = [f'<text x="{_LEFT}" y="28" font-weight="600">{title}</text>']
     for unit in _TOPS:
         parts += _plot([each for each in drawn if each["unit"] == unit], unit)
-    parts.append(f'<text class="soft" x="{_LEFT}" y="{_HEIGHT - 12}">billions of parameters; `memstudio bench speed --only size`</text>')
+    parts.append(f'<text class="soft" x="{_LEFT}" y="{_HEIGHT - 12}">billions of parameters; memstudio bench speed --only size</text>')
     return picture("What work costs and memory holds against the size of a bank, 0.02 to 21.1 billion parameters", _WIDTH, _HEIGHT, parts)
 
 
