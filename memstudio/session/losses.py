@@ -52,7 +52,7 @@ def _by_facts(session: Session, precisions: Sequence[Precision], facts: Sequence
     levels = range(1, session.bank.tree.depth + 1)
     changed = [(each, level) for each in precisions for level in levels]
     banks = [*(_first_levels(session, levels_) for levels_ in (0, *levels)), *(_one_level(session, *each) for each in changed)]
-    sums = [float(logprobs.sum()) for _, logprobs in Asking(session, facts).ask(session, banks, job)]
+    sums = [float(logprobs.sum()) for _, logprobs in Asking(session, facts, answered=False).ask(session, banks, job)]
     worth = {level: sums[level] - sums[level - 1] for level in levels}
     full = sums[len(levels)]
     read = zip(changed, sums[len(levels) + 1 :], strict=True)

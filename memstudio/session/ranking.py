@@ -58,10 +58,10 @@ def rank(
         return replace(by_counts(tree, counted.fetched), of=f"{counted.prompts:,} prompts counted")
     given = session.facts() if facts is None else facts
     prompts = _prompts(session, given)
-    if not prompts:
+    if not given:
         raise UserError(f"{session.bank.name}: has no facts and no probes to rank by {by}: rank by documents or norm")
     if not any(prompt.route for prompt in prompts):
-        raise UserError(f"none of the {len(prompts):,} prompts has a route: rank by documents or norm")
+        raise UserError(f"nothing to rank by {by}: none of the facts or prompts has an answer and a route: rank by documents or norm")
     found = by_use(tree, [prompt.route for prompt in prompts]) if by == "use" else by_effect(session, prompts, fallback, work)
     return replace(found, of=f"{len(prompts):,} prompts given") if isinstance(given, PromptSet) else found
 

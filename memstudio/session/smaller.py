@@ -84,13 +84,15 @@ class Asking:
     runs: prompts that were run so far; seconds: what these took.
     """
 
-    def __init__(self, session: Session, facts: Sequence[Fact]) -> None:
+    def __init__(self, session: Session, facts: Sequence[Fact], *, answered: bool = True) -> None:
         """
+        answered: have the prompts answered, greedily; without it they are only read, which is faster, and none is right.
+
         Raises:
             UserError: a prompt is empty or over-long, no encoder on this machine.
         """
         anchor = session.running.anchor
-        self._facts = list(facts)
+        self._facts, self._answered = list(facts), answered
         self._routes = session.routes([fact.prompt for fact in facts])
         self._pairs = [(session.running.encode(fact.prompt), anchor.continuation(fact.prompt, fact.expected)) for fact in facts]
         self._room = 2 + max(len(anchor.continuation(fact.prompt, answer)) for fact in facts for answer in wanted(fact, "expected"))
@@ -144,7 +146,7 @@ class Asking:
         """Run prompts under these blocks."""
         start, attached = time.perf_counter(), lay(session, slots)
         pairs = [self._pairs[number] for number in numbers]
-        texts = greedy_answers(attached, [ids for ids, _ in pairs], self._room)
+        texts = greedy_answers(attached, [ids for ids, _ in pairs], self._room) if self._answered else [""] * len(pairs)
         for number, text, read in zip(numbers, texts, forced(attached, pairs), strict=True):
             fact = self._facts[number]
             right = scored(fact, "prompt", fact.prompt, text, self._routes[number], learned=False).correct

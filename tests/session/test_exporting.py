@@ -216,6 +216,11 @@ def test_an_effect_is_measured_against_what_stands_in(session: Session, fallback
         assert found.scores[level - 1][index] == pytest.approx(reads[at + 1] - reads[at], abs=1e-3)
 
 
+def test_facts_without_an_answer_are_nothing_to_rank_by(session: Session) -> None:
+    with pytest.raises(UserError, match="nothing to rank by effect: none of the facts or prompts has an answer and a route"):
+        rank(session, "effect", [replace(fact, expected="", target="80") for fact in session.facts()])
+
+
 def test_mixed_precisions_without_a_budget_are_refused(session: Session, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--precision mixed: shares a budget out among the blocks, and none is given"):
         session.export_bank(tmp_path / "a", rank_by="documents", keep=[ClusterId(1, 0)], precision="mixed")
