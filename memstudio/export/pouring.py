@@ -21,9 +21,10 @@ from memstudio.bank.manifest import FileRef
 from memstudio.bank.rows import Stretch
 from memstudio.errors import UserError
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
+"""About what is read at once, but for stretches that go over as they are: little enough that an allocator keeps the memory for the next
+piece; pages that are new each time cost more than what is done with them."""
 _RATE_BYTES = 8 << 20
-"""About what is read at once, but for stretches that go over as they are."""
 _BLOCK_BYTES, _BLOCKS = 8 << 20, 4
 Told = Callable[[int], None]
 """Hears how many bytes were written."""
