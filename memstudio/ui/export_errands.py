@@ -26,21 +26,16 @@ def ordered(session: Session, worked: Worked, number: int, wish: OrderWish, job:
 
 
 def looked(session: Session, worked: Worked, number: int, wish: CurveWish, job: Job) -> Outlook:
-    """What is known of a curve, or what measuring it takes; and how fast an export would be.
-
-    Raises:
-        UserError: as `Worked.order`.
-    """
+    """What is known of a curve, what measuring it takes, or why there is none; and how fast an export would be."""
     known = worked.known(session, wish)
     asked, noun, seconds, why = 0, "", None, ""
     if known is None:
         try:
             asked, noun = worked.asked(session)
             seconds = worked.curve_seconds(session, wish, job)
-        except UserError:
-            if asked:
-                raise
-            why = "This bank has neither facts nor probes that could be asked, so there is no curve to measure."
+        except UserError as error:
+            nothing = "this bank has neither facts nor probes that could be asked"
+            why = f"There is no curve to measure: {error if session.facts() else nothing}."
     return Outlook(number, known, asked, noun, seconds, why, worked.pace(session, wish.out))
 
 

@@ -49,7 +49,7 @@ def test_before_it_is_measured_the_slider_works_and_the_time_is_offered(opened: 
     dialog.close()
 
 
-def test_the_slider_moves_the_point_and_a_click_the_slider(measured: ExportDialog, qtbot: QtBot) -> None:
+def test_the_slider_moves_the_point_and_a_click_the_slider(opened: MainWindow, measured: ExportDialog, qtbot: QtBot) -> None:
     dialog, curve = measured, measured.curve
     assert curve.curve is not None
     assert dialog._found is not None
@@ -62,6 +62,7 @@ def test_the_slider_moves_the_point_and_a_click_the_slider(measured: ExportDialo
         assert ("read between the budgets of 50.0% and 75.0%" in curve.read.text()) == (percent == 60.0)
         [line, ring] = curve.plot._mark
         assert ring.getData()[0][0] == line.value() == found.bytes
+    assert f"measure_curve(session, ({own.rank_by!r},), ({own.fallback!r},))" in opened.log.script
     assert f"Asked {curve.curve.scored_on:,} of the bank's facts" in curve.line.text()
     looked(qtbot, dialog, lambda: curve.plot.clicked.emit(0.4 * curve.curve.bank_bytes))
     assert dialog.fields.percent.value() == 40.0
@@ -81,9 +82,12 @@ def test_a_curve_is_kept_and_another_series_is_drawn_beside_it(measured: ExportD
     assert curve.curve is not None
     assert len(curve.curve.series) == 2
     assert "grey: the frontier" in curve.line.text()
+    other = curve.curve.series[0]
+    assert curve.line.text().endswith(f"dashed: {other}.")
     box.setCurrentIndex(before)
     settle(lambda: box.activated.emit(before))
     assert curve.curve is not None, "known already"
+    assert f"dashed: {curve.curve.series[1]}" in curve.line.text()
     assert len(curve.curve.series) == 2
     dialog.close()
 

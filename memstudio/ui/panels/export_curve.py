@@ -165,7 +165,8 @@ class ExportCurve(QFrame):
         whole = curve.whole.recall
         which = f"Asked {curve.scored_on:,} of the bank's {curve.noun}, ranked on {curve.ranked_on:,} others. Bars: 95% intervals"
         top = "" if whole.share is None else f"; dotted: the whole bank, {whole.share:.1%}"
-        band = "; grey: the frontier; dashed: what was measured before, last " + str(curve.series[-1]) if len(curve.series) > 1 else ""
+        others = [str(series) for series in curve.series if self._wish is None or series != self._wish.series]
+        band = f"; grey: the frontier of all; dashed: {' · '.join(others)}" if others else ""
         self._say(f"{which}{top}{band}.")
         self._show()
 

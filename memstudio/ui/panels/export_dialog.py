@@ -255,8 +255,8 @@ class ExportDialog(QDialog):
             if self._moved:
                 self._moved = False
                 self._order()
-            elif self.curve.curve is None:
-                self._ask_for_curve()
+            else:
+                self._ask_for_curve()  # and how fast an export is, which is known better now
         self.curve.show_rested(rested)
         self._refresh()
 
