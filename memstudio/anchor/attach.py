@@ -67,7 +67,7 @@ class Attached:
         self._on = False
         self.fixed = anchor.device.startswith("cuda")
         self.steps: list[Step] = []
-        self._brief = False
+        self._brief: list[tuple[int, list[tuple[Tensor, Tensor]]]] | None = None
         self._acting: Tensor | None = None
         self._rows: Tensor | None = None
         self._lent: Mapping[int, Parts | ByRow | None] = {}
@@ -96,7 +96,7 @@ class Attached:
         brief = past is not None and torch.is_inference_mode_enabled()
         single = self.anchor.single if brief and ids.numel() == 1 else None
         with self.acting(), nullcontext() if single is None else single.acting():
-            self._brief = brief
+            self._brief = self._active() if brief else None
             out: Tensor = self.anchor.model(
                 input_ids=ids,
                 attention_mask=attention_mask,
@@ -120,7 +120,7 @@ class Attached:
         try:
             yield
         finally:
-            self._on = self._brief = False
+            self._on, self._brief = False, None
 
     @contextmanager
     def without(self, levels: Iterable[int]) -> Iterator[None]:
@@ -179,6 +179,7 @@ class Attached:
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
+        self.steps.clear()
 
     def _hook(self, position: int) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
         act = self.anchor.mlps[self.layers[position]].get_submodule("act_fn")
@@ -187,7 +188,7 @@ class Attached:
             if not self._on:
                 return None
             x, total = args[0], output
-            if self._brief and self._rows is None and self._capture is None and not self._lent:
+            if self._brief is not None and self._rows is None and self._capture is None and not self._lent:
                 return self._added_briefly(position, act, x, total)
             for level in range(1, self.slots.levels + 1):
                 parts, hidden = self._parts(level), None
@@ -222,14 +223,17 @@ class Attached:
             return self._lent[level]
         return self.slots.parts(level) if self.slots.filled(level) else None
 
+    def _active(self) -> list[tuple[int, list[tuple[Tensor, Tensor]]]]:
+        """The levels that a forward computes, with their pairs a layer."""
+        levels = range(1, self.slots.levels + 1)
+        return [(level, self.slots.pairs(level)) for level in levels if self._acting is not None or self.acts(level)]
+
     def _added_briefly(self, position: int, act: nn.Module, x: Tensor, output: Tensor) -> Tensor:
         """The MLP's output [..., d] with memory: as the loop of `_hook` adds it, in fewer operations."""
         through = F.linear if self.anchor.single is None else linear
         flat, total = x.reshape(-1, x.shape[-1]), output.reshape(-1, output.shape[-1])
-        for level in range(1, self.slots.levels + 1):
-            if self._acting is None and not self.acts(level):
-                continue
-            both, down = self.slots.pairs(level)[position]
+        for level, pairs in self._brief or ():
+            both, down = pairs[position]
             if down.shape[0]:
                 gate, up = through(flat, both).chunk(2, -1)
                 added = torch.addmm(total, act(gate) * up, down)
