@@ -38,10 +38,10 @@ class ReservedLayer(DynamicLayer):
         if storage is None or self.keys is not self._given or storage[0].shape[-2] < after:
             room = after + max(_AHEAD, after // 2)
             storage = _moved(self.keys, key_states, before, room), _moved(self.values, value_states, before, room)
-        storage[0][:, :, before:after] = key_states
-        storage[1][:, :, before:after] = value_states
-        self._storage = storage
-        self.keys, self.values = storage[0][:, :, :after], storage[1][:, :, :after]
+            self._storage = storage
+        storage[0].narrow(2, before, after - before).copy_(key_states)
+        storage[1].narrow(2, before, after - before).copy_(value_states)
+        self.keys, self.values = storage[0].narrow(2, 0, after), storage[1].narrow(2, 0, after)
         self._given = self.keys
         return self.keys, self.values
 
