@@ -1,4 +1,4 @@
-"""One row of 16-bit numbers through a matrix on the CPU, as a product of matrix and vector.
+"""One row of bfloat16 through a matrix on the CPU, as a product of matrix and vector.
 
 The product of two matrices that torch takes for a linear layer packs the whole matrix anew for each row, which takes a third longer than
 reading it. Where it is not asked for, and for more rows than one, a linear layer is the library's own.

@@ -32,8 +32,10 @@ def reading(attached: Attached, room: int) -> Iterator[Read]:
     try:
         step.begin()
         yield step.read
-    finally:
-        attached.steps[:] = [step]  # whoever ended last; its recording serves the next run
+    except GeneratorExit:  # a run that was stopped
+        attached.steps[:] = [step]
+        raise
+    attached.steps[:] = [step]  # whoever ended last: its recording serves the next run; after an error nothing is kept
 
 
 def _growing(attached: Attached) -> Read:

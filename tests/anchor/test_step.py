@@ -9,7 +9,7 @@ from memstudio.anchor import engine
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.load import DTYPES, Anchor, load_anchor
 from memstudio.anchor.slots import Slots
-from memstudio.anchor.step import Step
+from memstudio.anchor.step import Step, reading
 from memstudio.anchor.values import Sampling
 from memstudio.bank.bank import Bank
 from memstudio.bank.values import ClusterId
@@ -108,6 +108,20 @@ def test_two_generations_at_once_do_not_mix_and_a_longer_text_gets_more_room(fix
     assert len(fixed.steps) == 1
     long = (prompts[0] * 40)[: anchor.max_positions - 4]
     assert [token.id for token in engine.generate(fixed, long, TWELVE)] == [token.id for token in engine.generate(fixed, long, TWELVE)]
+
+def test_after_a_run_that_failed_nothing_is_kept_and_one_that_was_stopped_leaves_its_room(fixed: Attached, anchor: Anchor, bank: Bank) -> None:
+    fetch(fixed, bank)
+    stopped = engine.generate(fixed, anchor.encode(TEXT), TWELVE)
+    next(stopped)
+    assert fixed.steps == []
+    stopped.close()
+    (step,) = fixed.steps
+    with pytest.raises(torch.OutOfMemoryError), reading(fixed, 20) as read:
+        read([5])
+        raise torch.OutOfMemoryError("full")
+    assert fixed.steps == []
+    assert [token.index for token in engine.generate(fixed, anchor.encode(TEXT), TWELVE)]
+    assert step not in fixed.steps
 
 
 @pytest.mark.gpu
