@@ -162,7 +162,7 @@ def answered(session: Session, prompts: Sequence[Prompt], how: How, overlay: Ove
     texts = [""] * len(prompts)
     lengths: dict[str, int] = {}
     total = done + len(prompts)
-    rooms = [max(how.room or 0, _room(anchor, prompt, how.answers, lengths)) for prompt in prompts]
+    rooms = [max(how.room or 0, room_of(anchor, prompt, how.answers, lengths)) for prompt in prompts]
     for members, tokens in answering(session.running.attached, ids, rooms, blocks=_blocks(session, prompts, how, overlay)):
         text = said(anchor, tokens)
         for number in members:
@@ -230,7 +230,7 @@ def _prompts(facts: Sequence[Fact], routes: dict[str, Path]) -> list[Prompt]:
     return found
 
 
-def _room(anchor: Anchor, prompt: Prompt, answers: Answers, lengths: dict[str, int]) -> int:
+def room_of(anchor: Anchor, prompt: Prompt, answers: Answers, lengths: dict[str, int]) -> int:
     """Tokens to generate: the longest accepted answer, its end mark, and one to spare. A longer answer is wrong by then.
 
     lengths: tokens of answers met so far.

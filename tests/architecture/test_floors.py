@@ -37,6 +37,7 @@ def test_the_package_keeps_the_contract(contract: str) -> None:
         ("sqlalchemy", "bank/intruder.py", "import sqlalchemy"),
         ("transformers", "bank/intruder.py", "def later():\n    import transformers"),
         ("peft", "session/intruder.py", "def later():\n    from peft import LoraConfig"),
+        ("peft", "anchor/intruder.py", "def later():\n    import transformer_lens"),
     ],
 )
 def test_a_planted_violation_breaks_the_contract(contract: str, module: str, line: str, tmp_path: Path) -> None:
