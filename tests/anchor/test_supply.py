@@ -1,8 +1,11 @@
 """Blocks come to a device bit for bit as they are stored, are cached where that pays, and a file that goes in between is one clear line."""
 
+import errno
 import os
 from pathlib import Path
+from typing import NoReturn
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -157,3 +160,15 @@ def test_a_file_cut_short_under_an_arm_leaves_an_empty_slot_and_the_next_fetch_w
     file.write_bytes(whole)
     arm.fetch(Wish("fetched", PATH), {}, no_blob)
     assert torch.equal(arm.attached.slots.parts(3)[1][2], bank.layouts[2].split(bank.block(LEAF))[1][2])
+
+
+def test_a_disk_that_is_gone_is_one_line(tiny_bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = open_bank(tiny_bank)
+
+    def gone(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "open", gone)
+    for read in (lambda: bank.block(LEAF), lambda: bank.tree.descend(np.ones(bank.tree.dim, np.float32))):
+        with pytest.raises(UserError, match=r"safetensors: cannot be read \(Input/output error\): is its disk still there\?"):
+            read()
