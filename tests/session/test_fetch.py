@@ -120,10 +120,10 @@ for number, case in enumerate(sys.argv[2:]):
     bank = shutil.copytree(folder, folder.with_name(f"bank-{number}"))
     session = open_session(bank, study=folder.with_name(f"study-{number}"), device="cpu", dtype="bfloat16")
     session.apply(Scale((path[0],), 0.5))
-    session.run("The atomic number of gold is", route=path)
+    session.logits("The atomic number of gold is", route=path)
     os.truncate(bank / file, 4096) if verb == "cut" else (bank / file).unlink()
     acts = {
-        "run": lambda: session.run("The atomic number of tin is", route=other),
+        "run": lambda: session.logits("The atomic number of tin is", route=other),
         "route": lambda: session.bank.tree.descend(key_of("tin")),
         "all": lambda: session.bank.tree.centroids[2].sum(),
     }
