@@ -107,7 +107,7 @@ def _steadied(sums: Floats, noises: Floats, energies: Floats) -> Floats:
         return sums
     off, y = energies[known] - energies[known].mean(), sums[known]
     slope = float(off @ y) / (float(off @ off) or 1.0)
-    line = y.mean() + slope * off
+    line = np.maximum(y.mean() + slope * off, 0.0)
     spread = float(((y - line) ** 2).sum()) / (count - 2)
     weight = max(0.0, 1.0 - float(noises[known].mean()) / spread) if spread else 1.0
     found = sums.copy()
