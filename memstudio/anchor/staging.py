@@ -1,6 +1,6 @@
 """From a bank's file to where a block is wanted, without a copy of the whole on the way.
 
-A file's bytes go straight into host memory of the dtype that they are stored in: one contiguous read, as quick as copying them. Else they
+A file's bytes go straight into host memory of the dtype that they are stored in, in one contiguous stretch. Else they
 pass through pieces of host memory that are used in turn and pinned where the device is CUDA, so that while one is copied over the next is
 read. A stored row of codes is taken over as codes, and becomes numbers on the device.
 """
@@ -17,6 +17,8 @@ from memstudio.bank.rows import Stored, Stretch
 
 PIECE_BYTES = 64 << 20
 """Of a piece where the device is the host: small ones cost more in calls than they save in memory."""
+SHARE_BYTES = 32 << 20
+"""Large rows are read by as many threads as torch computes with, each at least so many bytes: one alone reads slower than memory takes."""
 CUDA_PIECE_BYTES, CUDA_PIECES = 8 << 20, 8
 """On a card each piece is read by a thread of its own: one alone reads slower than the bus takes."""
 
@@ -62,7 +64,7 @@ class Staging:
 
     def _copy(self, stretch: Stretch, dtype: torch.dtype, into: Tensor) -> None:
         if into.device.type == "cpu" and into.dtype == dtype:
-            stretch.read_into(into.view(torch.uint8).numpy().data)
+            _read_whole(stretch, into.view(torch.uint8).numpy().data)
             return
         item = dtype.itemsize
         for begin, piece in self._read(stretch):
@@ -102,6 +104,19 @@ class Staging:
             self._held.append(torch.empty(size, dtype=torch.uint8, pin_memory=self._cuda))
             self._copied.append(None)
         return self._held
+
+
+def _read_whole(stretch: Stretch, out: memoryview) -> None:
+    """Fill `out` with a stretch's bytes, each thread a share of them."""
+    count = min(torch.get_num_threads(), len(out) // SHARE_BYTES)
+    if count < 2:
+        stretch.read_into(out)
+        return
+    share = -(-len(out) // count)
+    with _readers(count) as readers:
+        reads = [readers.submit(stretch.read_into, out[begin : begin + share], begin) for begin in range(0, len(out), share)]
+        for read in reads:
+            read.result()
 
 
 @contextmanager

@@ -65,6 +65,7 @@ def test_every_method_is_scored_on_the_same_prompts_and_leaves_no_trace(session:
     assert (found["tuned"].share("locality").share or 0) >= 0.97
 
 
+@pytest.mark.slow
 def test_a_batch_and_a_sequence_count_every_fact(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memstudio.bench.edits._NEVER_EDITED", 60)
     batch = in_one_batch(session, ["closed-form"], 3, 1, 0, Job("bench"))["closed-form"]
@@ -108,6 +109,7 @@ def test_counts_add_up() -> None:
     assert "reliability" not in counts.json()
 
 
+@pytest.mark.slow
 def test_takedowns_are_counted_probe_by_probe_and_nothing_is_written(session: Session) -> None:
     found = erased_one_at_a_time(session, ["dampen"], 1, 0, Job("bench"))["dampen"]
     assert session.head == 0

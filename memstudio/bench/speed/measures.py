@@ -14,7 +14,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "trace": ("trace", "The trace of a prompt, all contributions, against TransformerLens"),
     "score": ("score", "Scoring 1,000 facts over 500 routes, against one prompt at a time"),
     "score-160m": ("score_160m", "Scoring 1,000 facts over 500 routes on the 160M shape"),
-    "large-vocabulary": ("large_vocabulary", "A trace with effects and a scan of paths, vocabulary 151,936"),
+    "large-vocabulary": ("large_vocabulary", "A trace with effects, an update and a scan of paths, vocabulary 151,936"),
     "cold": ("cold", "Prompts from a cold disk"),
     "size": ("size", "What a bank's size costs: 0.02 to 21.1 billion parameters in blocks of one size"),
     "soak": ("soak", "10,000 prompts in one session, with edits, undos and A/B in between"),

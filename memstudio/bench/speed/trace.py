@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WIDTHS = (256, 64, 16)
-TOKENS = (128, 512)
+TOKENS = (16, 128, 512)
 _ROUNDS = 3
 
 
