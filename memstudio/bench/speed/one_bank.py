@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,7 +90,7 @@ def _blocks(session: "Session", routes: list[tuple[ClusterId, ...]]) -> dict[str
         for route, cluster in islice(cycle(zip(routes, ends, strict=True)), EDITS):
             session.fetch(Wish("fetched", route))
             wanted = edit(cluster)
-            took.append(_ms(lambda wanted=wanted: session.apply(wanted)))  # type: ignore[misc]  # mypy knows no type of a default
+            took.append(_ms(partial(session.apply, wanted)))
             undone.append(_ms(session.undo))
         found[name] = min(took)
     return found | {"undo": min(undone)}
@@ -97,7 +98,7 @@ def _blocks(session: "Session", routes: list[tuple[ClusterId, ...]]) -> dict[str
 
 def _each(work: Callable[[Any], object], arguments: Iterable[Any]) -> float:
     """The least milliseconds of a call."""
-    return min(_ms(lambda one=one: work(one)) for one in arguments)  # type: ignore[misc]
+    return min(_ms(partial(work, one)) for one in arguments)
 
 
 def _ms(work: Callable[[], object]) -> float:
