@@ -43,7 +43,7 @@ class MemoryPanel(QFrame):
         self._column.setSpacing(6)
         self._body = QWidget()
         self._column.addWidget(self._body)
-        self.setMinimumWidth(520)
+        self.setMinimumWidth(600)
         theme.changed.connect(self._draw)
         self._draw()
 
@@ -109,7 +109,7 @@ class MemoryPanel(QFrame):
         grid.addWidget(mark, at, 0)
         grid.addWidget(label(each.what), at, 1)
         detail = label(each.detail, "dim", tip=each.detail)
-        detail.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        detail.setWordWrap(True)
         grid.addWidget(detail, at, 2)
         grid.addWidget(label(size_text(each.bytes)), at, 3, Qt.AlignmentFlag.AlignRight)
         if each.frees is not None:
