@@ -1,5 +1,7 @@
 """How the window looks: two tones (light, dark), a palette and one style sheet made from them, and the tone that is in force."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,6 +89,7 @@ class Theme(QObject):
         self.choice: ThemeChoice = "system"
         self.tone = LIGHT
         self.text_percent = 100
+        self._bare = False
         self._points = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).pointSizeF()
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(self._follow)
@@ -104,6 +107,20 @@ class Theme(QObject):
         """What takes so many pixels at the system's text size, at the size that is chosen."""
         return round(pixels * self.text_percent / 100)
 
+    @contextmanager
+    def bare(self) -> Iterator[None]:
+        """The application's first style sheet comes at the end of the context, to all at once; one that is in force already stays.
+
+        Under one, each widget that is put into another styles all that lies in it anew, so that a window takes twice as long to build.
+        """
+        app = QApplication.instance()
+        self._bare = isinstance(app, QApplication) and not app.styleSheet()
+        try:
+            yield
+        finally:
+            self._bare = False
+            self._style()
+
     def _follow(self) -> None:
         if self.choice == "system":
             self._apply()
@@ -117,8 +134,13 @@ class Theme(QObject):
             font = app.font()
             font.setPointSizeF(self._points * self.text_percent / 100)
             app.setFont(font)
-            app.setStyleSheet(style_sheet(tone, self.text_percent))
+        self._style()
         self.changed.emit()
+
+    def _style(self) -> None:
+        app = QApplication.instance()
+        if isinstance(app, QApplication) and not self._bare:
+            app.setStyleSheet(style_sheet(self.tone, self.text_percent))
 
 
 def tone_of(choice: ThemeChoice) -> Tone:
