@@ -1,7 +1,7 @@
 """Kill a writer with SIGKILL before every line that may write, and look at what it leaves.
 
-Run as `python -m tests.history.killed FOLDER`; prints for each act how many kills left the state before and how many the state
-after. Each writer is a fork, so torch is imported once; a fork of pytest itself would take its threads along half.
+Run as `python -m tests.history.killed FOLDER EVERY`: before every line, or every third; prints for each act how many kills left the
+state before and how many the state after. Each writer is a fork, so torch is imported once; a fork of pytest itself would take its threads along half.
 """
 
 import json
@@ -15,6 +15,7 @@ from types import FrameType
 
 import torch
 
+import memstudio.bank.block  # what a writer imports as it goes, each fork would import again
 import memstudio.history
 from memstudio.bank.values import BASE, PRUNED, BlockState, Change, ClusterId, Overlay
 from memstudio.errors import UserError
@@ -137,7 +138,7 @@ def found_purged(folder: Path) -> bool:
     return done
 
 
-def kills_of_a_purge(place: Path) -> tuple[int, int]:
+def kills_of_a_purge(place: Path, every: int) -> tuple[int, int]:
     """Kill a purge before each of its lines; how many times it had not begun for the next writer, and how many times it was done."""
     place.mkdir()
     first, folder = place / "first", place / "study"
@@ -146,7 +147,7 @@ def kills_of_a_purge(place: Path) -> tuple[int, int]:
     through = False
     while not through:
         shutil.copytree(first, folder)
-        through = survives(folder, purge, len(outcomes))
+        through = survives(folder, purge, every * len(outcomes))
         outcomes.append(found_purged(folder))
         shutil.rmtree(folder)
     assert outcomes.pop()
@@ -154,7 +155,7 @@ def kills_of_a_purge(place: Path) -> tuple[int, int]:
     return outcomes.count(False), outcomes.count(True)
 
 
-def kills(place: Path, act: Callable[[Store], None]) -> tuple[int, int]:
+def kills(place: Path, act: Callable[[Store], None], every: int) -> tuple[int, int]:
     """Kill the act before each of its lines; how many times the state before was found, and how many times the state after."""
     place.mkdir()
     first = place / "first"
@@ -169,7 +170,7 @@ def kills(place: Path, act: Callable[[Store], None]) -> tuple[int, int]:
         folder = place / "study"
         if first.exists():
             shutil.copytree(first, folder)
-        through = survives(folder, act, len(outcomes))
+        through = survives(folder, act, every * len(outcomes))
         outcomes.append(found(folder))
         shutil.rmtree(folder)
     after = outcomes.pop()
@@ -179,6 +180,7 @@ def kills(place: Path, act: Callable[[Store], None]) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    result = {act.__name__: kills(Path(sys.argv[1]) / act.__name__, act) for act in (create, edit, undo)}
-    result["purge"] = kills_of_a_purge(Path(sys.argv[1]) / "purge")
+    place, every = Path(sys.argv[1]), int(sys.argv[2])
+    result = {act.__name__: kills(place / act.__name__, act, every) for act in (create, edit, undo)}
+    result["purge"] = kills_of_a_purge(place / "purge", every)
     json.dump(result, sys.stdout)

@@ -12,12 +12,14 @@ MEMORY = Path("/dev/shm")  # a kill does not reach what the system has cached, s
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks and SIGKILL")
-@pytest.mark.timeout(600)  # some 240 forks: a quarter of a minute of computing, on a busy machine many times that
-def test_a_writer_killed_before_any_line_leaves_the_state_before_or_after() -> None:
+@pytest.mark.timeout(600)  # some 340 forks where every line is taken
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_writer_killed_before_any_line_leaves_the_state_before_or_after(every: int) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place:
-        done = subprocess.run([sys.executable, "-m", "tests.history.killed", place], capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "tests.history.killed", place, str(every)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    kills = json.loads(done.stdout)
+    kills = {act: [count * every for count in counts] for act, counts in json.loads(done.stdout).items()}
     for act in ("edit", "undo"):
         before, after = kills[act]
         assert before > 25

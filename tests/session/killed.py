@@ -1,7 +1,7 @@
 """Kill a session with SIGKILL before every new line that an edit executes in it, and look at what it leaves.
 
-Run as `python -m tests.session.killed FOLDER`; prints how many kills left the study before the edit and how many after it. Each
-session is a fork, so the libraries are imported once.
+Run as `python -m tests.session.killed FOLDER EVERY`: before every new line, or every third; prints how many kills left
+the study before the edit and how many after it. Each session is a fork, so the libraries are imported once.
 """
 
 import json
@@ -24,7 +24,6 @@ from tests.tiny import make_bank
 TEXT = "The atomic number of gold is"
 ROUTE = (ClusterId(1, 2), ClusterId(2, 8), ClusterId(3, 25))
 HERE = str(Path(memstudio.session.__file__).parent)
-EVERY = 1
 
 
 def die_at(number: int) -> Callable[[FrameType, str, object], object]:
@@ -70,14 +69,14 @@ def state_of(session: Session) -> str:
     return "after"
 
 
-def main(folder: Path) -> dict[str, int]:
+def main(folder: Path, every: int) -> dict[str, int]:
     bank = make_bank(folder / "bank")
     with open_session(bank, device="cpu") as session:
         shown = {"before": session.logits(TEXT, route=ROUTE)}
         session.apply(Prune(ROUTE[:1]))
         shown["after"] = session.logits(TEXT, route=ROUTE)
     counts = {"before": 0, "after": 0, "kills": 0}
-    for number in range(0, 10_000, EVERY):
+    for number in range(0, 10_000, every):
         study = folder / "study"
         shutil.rmtree(study, ignore_errors=True)
         open_session(bank, study=study).close()
@@ -100,4 +99,4 @@ def main(folder: Path) -> dict[str, int]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    json.dump(main(Path(sys.argv[1])), sys.stdout)
+    json.dump(main(Path(sys.argv[1]), int(sys.argv[2])), sys.stdout)
