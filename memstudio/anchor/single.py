@@ -1,7 +1,8 @@
-"""One row of bfloat16 through a matrix on the CPU, as a product of matrix and vector.
+"""One row through a matrix on the CPU, as fast as the matrix is read.
 
-The product of two matrices that torch takes for a linear layer packs the whole matrix anew for each row, which takes a third longer than
-reading it. Where it is not asked for, and for more rows than one, a linear layer is the library's own.
+In bfloat16 the product of two matrices that torch takes for a linear layer packs the whole matrix anew for each row, which takes a third
+longer than reading it: a product of matrix and vector does not. In float32 the BLAS behind torch reads a large matrix with one core on
+some processors, oneDNN with all. Where it is not asked for, and for more rows than one, a linear layer is the library's own.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_LARGE = 1 << 18
+"""Numbers of a float32 matrix from which oneDNN is worth its call."""
 
 
 class SingleRow:
@@ -43,6 +47,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x [..., into] through weight [out, into]: [..., out], as a vector where it is a single row."""
     if x.numel() != x.shape[-1]:
         return F.linear(x, weight, bias)
+    if weight.dtype == torch.float32:
+        if weight.numel() < _LARGE:
+            return F.linear(x, weight, bias)
+        wide: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return wide
     vector = x.reshape(-1)
     out = torch.mv(weight, vector) if bias is None else torch.addmv(bias, weight, vector)
     return out.view(*x.shape[:-1], -1)

@@ -1,4 +1,4 @@
-"""One row of 16-bit numbers as a vector: within rounding, only where it is asked for, only for one row."""
+"""One row by itself: within rounding, only where it is asked for, only for one row."""
 
 import pytest
 import torch
@@ -14,10 +14,11 @@ from tests.anchor.conftest import fetch
 
 
 @pytest.mark.parametrize("bias", [False, True])
-def test_one_row_is_the_same_within_rounding_and_more_rows_are_the_librarys_own(bias: bool) -> None:
+@pytest.mark.parametrize(("dtype", "out"), [(torch.bfloat16, 48), (torch.float32, 48), (torch.float32, 1 << 13)])
+def test_one_row_is_the_same_within_rounding_and_more_rows_are_the_librarys_own(bias: bool, dtype: torch.dtype, out: int) -> None:
     torch.manual_seed(0)
-    layer = nn.Linear(64, 48, bias=bias, dtype=torch.bfloat16)
-    single, one, more = SingleRow(nn.Sequential(layer)), torch.randn(1, 1, 64).bfloat16(), torch.randn(2, 3, 64).bfloat16()
+    layer = nn.Linear(64, out, bias=bias, dtype=dtype)
+    single, one, more = SingleRow(nn.Sequential(layer)), torch.randn(1, 1, 64, dtype=dtype), torch.randn(2, 3, 64, dtype=dtype)
     plain = [nn.functional.linear(x, layer.weight, layer.bias) for x in (one, more)]
     assert torch.equal(layer(one), plain[0])
     with single.acting():
