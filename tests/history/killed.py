@@ -1,7 +1,8 @@
 """Kill a writer with SIGKILL before every line that may write, and look at what it leaves.
 
 Run as `python -m tests.history.killed FOLDER EVERY`: before every line, or every third; prints for each act how many kills left the
-state before and how many the state after. Each writer is a fork, so torch is imported once; a fork of pytest itself would take its threads along half.
+state before and how many the state after. Each writer is a fork, so torch is imported once; a fork of pytest itself would take its
+threads along half.
 """
 
 import json
