@@ -5,7 +5,7 @@ before any post-norm (method: SwiGLU inner width grown by r, with the anchor's o
 memory is computed apart; where nothing is fetched nothing is added, so the output tensor is the anchor's own.
 
 A run that keeps its keys and values reads each level with two products in place of three, in the same order (gate and up lie side by
-side in a row), and on the CPU a single row of 16-bit numbers as a vector. It agrees with the reference path within rounding.
+side in a row), and on the CPU a single row as `single.py` says. It agrees with the reference path within rounding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from transformers import Cache
 
 from memstudio.anchor.gathered import ByRow, Parts
 from memstudio.anchor.load import Anchor
-from memstudio.anchor.single import linear
+from memstudio.anchor.single import linear, plus
 from memstudio.anchor.slots import Slots
 from memstudio.errors import UserError
 
@@ -230,15 +230,16 @@ class Attached:
 
     def _added_briefly(self, position: int, act: nn.Module, x: Tensor, output: Tensor) -> Tensor:
         """The MLP's output [..., d] with memory: as the loop of `_hook` adds it, in fewer operations."""
-        through = F.linear if self.anchor.single is None else linear
-        flat, total = x.reshape(-1, x.shape[-1]), output.reshape(-1, output.shape[-1])
+        flat, before = x.reshape(-1, x.shape[-1]), output.reshape(-1, output.shape[-1])
+        alone = self.anchor.single is not None and flat.shape[0] == 1
+        through, onto = (linear, plus) if alone else (F.linear, torch.addmm)
         for level, pairs in self._brief or ():
             both, down = pairs[position]
             if down.shape[0]:
                 gate, up = through(flat, both).chunk(2, -1)
-                added = torch.addmm(total, act(gate) * up, down)
-                total = added if self._acting is None else torch.where(self._acting[level - 1], added, total)
-        return total.view_as(output)
+                total = onto(before, act(gate) * up, down)
+                before = total if self._acting is None else torch.where(self._acting[level - 1], total, before)
+        return before.view_as(output)
 
 
 def _check_fit(anchor: Anchor, slots: Slots, layers: Sequence[int], activation: str | None) -> None:

@@ -55,3 +55,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     vector = x.reshape(-1)
     out = torch.mv(weight, vector) if bias is None else torch.addmv(bias, weight, vector)
     return out.view(*x.shape[:-1], -1)
+
+
+def plus(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """total [1, out] and x [1, into] through weight [into, out]: [1, out], as a vector in bfloat16."""
+    if weight.dtype != torch.bfloat16:
+        return torch.addmm(total, x, weight)
+    return torch.addmv(total.view(-1), weight.t(), x.view(-1)).view_as(total)

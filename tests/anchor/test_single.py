@@ -7,7 +7,7 @@ from torch import nn
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.load import load_anchor
 from memstudio.anchor.past import reserved
-from memstudio.anchor.single import SingleRow
+from memstudio.anchor.single import SingleRow, plus
 from memstudio.anchor.slots import Slots
 from memstudio.bank.bank import Bank
 from tests.anchor.conftest import fetch
@@ -28,6 +28,19 @@ def test_one_row_is_the_same_within_rounding_and_more_rows_are_the_librarys_own(
     assert torch.equal(layer(one), plain[0])
     assert isinstance(layer, nn.Linear)
     assert list(layer.state_dict()) == (["weight", "bias"] if bias else ["weight"])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("into", [1, 16, 256])
+def test_what_a_matrix_adds_to_one_row_is_the_same_within_rounding(dtype: torch.dtype, into: int) -> None:
+    torch.manual_seed(0)
+    total, x, weight = (torch.randn(*shape, dtype=dtype) for shape in ((1, 64), (1, into), (into, 64)))
+    before = total.clone()
+    found, exact = plus(total, x, weight), total.double() + x.double() @ weight.double()
+    assert found.shape == (1, 64)
+    assert torch.equal(total, before)
+    rounding = max(torch.finfo(dtype).eps, 1e-6) * float(exact.abs().max())
+    torch.testing.assert_close(found.double(), exact, atol=rounding, rtol=0)
 
 
 def test_a_run_in_bfloat16_agrees_with_the_reference_path_within_its_rounding(bank: Bank) -> None:
