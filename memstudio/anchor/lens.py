@@ -55,15 +55,19 @@ class Lens:
             wide = wide - wide.mean(-1, keepdim=True)
         return (wide.pow(2).mean(-1, keepdim=True) + eps).sqrt()
 
-    def into_stream(self, added: Tensor, total: Tensor, layer: int) -> Tensor:
-        """The share of `added` [..., d] in what the layer writes to the residual stream, float32; `total` is the whole MLP output.
+    def into_stream(self, added: Tensor, totals: Sequence[Tensor], layers: Sequence[int]) -> Tensor:
+        """The share of `added` [n, ..., d] in what these n layers write to the residual stream, float32; totals: the whole MLP outputs
+        [..., d] of each.
 
         The same unless the anchor has a norm after the MLP; then that norm's scale is held fixed.
         """
-        post = self._posts[layer]
-        if post is None:
-            return added.float()
-        return added.float() * post / (total.float().pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
+        wide = added.float()
+        for at, (total, layer) in enumerate(zip(totals, layers, strict=True)):
+            post = self._posts[layer]
+            if post is not None:
+                wide = wide.clone() if wide is added else wide
+                wide[at] *= post / (total.float().pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
+        return wide
 
     def direction(self, token: int, against: int) -> Tensor:
         """The direction [d], float32, along which what is written to the final residual stream adds to the logit of `token` minus that of

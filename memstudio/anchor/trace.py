@@ -152,11 +152,15 @@ def _measure(attached: Attached, capture: Capture, stream: Tensor, lens: Lens, t
     with torch.inference_mode():
         direction, scale = lens.direction(token, other), lens.scale(stream)[:, 0]
         sizes = {position: own[0].float().norm(dim=-1) for position, own in capture.own.items()}
-        for (position, level), added in capture.added.items():
-            written = lens.into_stream(added[0], capture.total[position][0], attached.layers[position])
-            found[0, position, level - 1] = written @ direction / scale
-            own = sizes[position]
-            found[1, position, level - 1] = torch.where(own > 0, added[0].float().norm(dim=-1) / own, torch.nan)
+        for level in range(1, attached.slots.levels + 1):
+            at = [position for position in capture.own if (position, level) in capture.added]
+            if not at:
+                continue
+            added = torch.stack([capture.added[position, level][0] for position in at])  # [layers with this block, T, d]
+            layers, totals = [attached.layers[position] for position in at], [capture.total[position][0] for position in at]
+            own = torch.stack([sizes[position] for position in at])
+            found[0, at, level - 1] = lens.into_stream(added, totals, layers) @ direction / scale
+            found[1, at, level - 1] = torch.where(own > 0, added.float().norm(dim=-1) / own, torch.nan)
         contribution, norm = found.cpu().numpy()  # one transfer for all blocks
     return contribution, norm
 
