@@ -24,42 +24,38 @@ Reader = Callable[[int, int, int], Floats]
 
 
 class Tree:
-    """Centroids and document counts of every level, read-only. Those of a file: the counts are in memory, the centroids are mapped for
-    whoever wants all of them, and what a route asks of them is read (a mapped page of a disk that is gone kills the process).
+    """Centroids and document counts of every level, read-only. Of a file, the counts are in memory and the centroids are read where they
+    are asked for, never mapped: a mapped page of a disk that is gone kills the process.
 
     A level numbers all clusters of the full tree; child = parent index · branching + local. An absent cluster has documents 0.
     """
 
-    def __init__(
-        self,
-        centroids: Sequence[Floats],
-        documents: Sequence[Counts],
-        branching: Sequence[int],
-        read: Reader | None = None,
-        sound: Callable[[], None] | None = None,
-    ) -> None:
-        """centroids: float32 [clusters, dim] a level; documents: int64 [clusters] a level; branching: children of a parent, a level.
-
-        read: gives a few of the centroids, where they are better not taken from the array. sound: raises a UserError where the file that
-        they are mapped from is no longer what it was.
-        """
-        self._centroids, self._sound = tuple(centroids), sound
-        self._read = read or (lambda level, first, stop: self._centroids[level - 1][first:stop])
+    def __init__(self, centroids: Sequence[Floats] | Reader, documents: Sequence[Counts], branching: Sequence[int]) -> None:
+        """centroids: float32 [clusters, dim] a level, or what reads some of them; documents: int64 [clusters] a level; branching: children
+        of a parent, a level."""
+        self._read = centroids if callable(centroids) else lambda level, first, stop: centroids[level - 1][first:stop]
         self.documents = tuple(documents)
         self.branching = tuple(branching)
         self.depth = len(self.branching)
-        self.dim = int(self._centroids[0].shape[1])
+        self.dim = int(self._read(1, 0, 0).shape[1])
 
     @property
     def centroids(self) -> tuple[Floats, ...]:
-        """All centroids, float32 [clusters, dim] a level.
+        """All centroids, float32 [clusters, dim] a level; those of a file are read anew.
 
         Raises:
             UserError: the tree's file was cut short or is gone.
         """
-        if self._sound is not None:
-            self._sound()
-        return self._centroids
+        return tuple(self._read(level, 0, self.count(level)) for level in range(1, self.depth + 1))
+
+    def stretches(self, level: int, rows: int) -> Iterator[tuple[int, Floats]]:
+        """All centroids of a level, at most `rows` at a time, each stretch behind the index of its first.
+
+        Raises:
+            UserError: as `centroids`.
+        """
+        for first in range(0, self.count(level), rows):
+            yield first, self._read(level, first, min(first + rows, self.count(level)))
 
     def count(self, level: int) -> int:
         """Clusters of a level in the full tree, absent ones included."""
@@ -207,16 +203,15 @@ class Tree:
 
 
 def open_tree(file: TensorFile, manifest: Manifest) -> Tree:
-    """The tree of a bank: counts read, centroids mapped.
+    """The tree of a bank; no centroid is read yet.
 
     Raises:
         UserError: a tensor is missing or has another shape or dtype than the manifest asks for.
     """
     dim = manifest.retriever.dim
-    centroids, documents, begins = [], [], []
+    documents, begins = [], []
     for at, level in enumerate(manifest.levels, 1):
         name, shape = f"centroids.{at}", (level.clusters, dim)
-        centroids.append(cast(Floats, file.array(name, "F32", shape)))
         begins.append(file.entry(name, "F32", shape).begin)
         documents.append(cast(Counts, file.read(f"documents.{at}", "I64", (level.clusters,))))
 
@@ -225,4 +220,4 @@ def open_tree(file: TensorFile, manifest: Manifest) -> Tree:
         file.read_into(begins[level - 1] + first * dim * found.itemsize, found.reshape(-1).view(np.uint8).data)
         return found
 
-    return Tree(centroids, documents, manifest.branching, read, file.check_unshrunk)
+    return Tree(read, documents, manifest.branching)

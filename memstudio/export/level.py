@@ -101,7 +101,7 @@ def _places(file: TensorFile, source: str, ids: Indices) -> Indices:
 def _stored(file: TensorFile, end: str) -> Indices:
     """The ids of the rows in the tensors of that end; all in their order where they are not named."""
     count = file.tensors[f"blocks{end}"].shape[0]
-    named = file.array(f"clusters{end}", "I64", (count,)) if f"clusters{end}" in file.tensors else np.arange(count)
+    named = file.read(f"clusters{end}", "I64", (count,)) if f"clusters{end}" in file.tensors else np.arange(count)
     return np.array(named, np.int64)
 
 

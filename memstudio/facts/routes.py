@@ -32,7 +32,7 @@ def read_routes(bank: Bank, facts: Sequence[Fact]) -> dict[str, Path]:
         return {}
     prompts = [text for fact in facts for _, text in prompts_of(fact)]
     file = read_header(bank.routes_path)
-    rows = cast(NDArray[np.int32], file.array("routes", "I32", (len(prompts), bank.tree.depth)))
+    rows = cast(NDArray[np.int32], file.read("routes", "I32", (len(prompts), bank.tree.depth)))
     known: dict[tuple[int, ...], Path] = {}
     routes: dict[str, Path] = {}
     for number, (text, row) in enumerate(zip(prompts, rows.tolist(), strict=True)):

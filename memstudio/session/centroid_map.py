@@ -116,10 +116,10 @@ def place_key(made: Map, tree: Tree, key: Floats) -> tuple[float, float]:
         raise ValueError(f"a key is {tree.dim} finite numbers")
     away: list[Floats] = []
     points: list[Floats] = []
-    for centroids, documents, placed in zip(tree.centroids, tree.documents, made.points, strict=True):
-        for at in range(0, len(centroids), _ROWS):
-            rows = slice(at, at + _ROWS)
-            squares = ((centroids[rows] - wanted) ** 2).sum(1)
+    for level, (documents, placed) in enumerate(zip(tree.documents, made.points, strict=True), 1):
+        for at, centroids in tree.stretches(level, _ROWS):
+            rows = slice(at, at + len(centroids))
+            squares = ((centroids - wanted) ** 2).sum(1)
             squares[(documents[rows] <= 0) | ~np.isfinite(squares)] = np.inf
             best = np.argsort(squares, kind="stable")[:_NEAREST]
             away.append(squares[best])

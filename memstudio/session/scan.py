@@ -85,7 +85,7 @@ def nearest_first(tree: Tree, key: Floats) -> list[ClusterId]:
     nearest: list[Floats] = []
     for level in range(1, tree.depth + 1):
         own = tree.ends(level)
-        away = _distances(tree.centroids[level - 1], own, key)
+        away = _distances(tree, level, key)[own]
         family = own // tree.branching[level - 1]
         first = np.full(tree.count(level) // tree.branching[level - 1], np.inf, np.float32)
         np.minimum.at(first, family, away)
@@ -95,11 +95,10 @@ def nearest_first(tree: Tree, key: Floats) -> list[ClusterId]:
     return [clusters[at] for at in np.argsort(np.concatenate(nearest), kind="stable")]
 
 
-def _distances(centroids: Floats, rows: NDArray[np.int64], key: Floats) -> Floats:
-    """L2 distances [rows], a stretch of the mapped centroids at a time."""
-    step = max(1, _CENTROIDS // centroids.shape[1])
-    parts = (np.linalg.norm(centroids[rows[at : at + step]] - key, axis=1) for at in range(0, len(rows), step))
-    away: Floats = np.nan_to_num(np.concatenate([np.empty(0, np.float32), *parts]), nan=np.inf)
+def _distances(tree: Tree, level: int, key: Floats) -> Floats:
+    """L2 distances [clusters] of a level."""
+    stretches = tree.stretches(level, max(1, _CENTROIDS // tree.dim))
+    away: Floats = np.nan_to_num(np.concatenate([np.linalg.norm(centroids - key, axis=1) for _, centroids in stretches]), nan=np.inf)
     return away
 
 
