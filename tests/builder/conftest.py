@@ -19,8 +19,12 @@ def words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def documents(tmp_path: Path) -> Path:
+    return write_documents(tmp_path)
+
+
+def write_documents(place: Path) -> Path:
     """Twelve short texts in one folder, written in the tiny tokenizer's words; what belongs to what is arbitrary."""
-    folder = tmp_path / "documents"
+    folder = place / "documents"
     folder.mkdir()
     for at, metal in enumerate(_METALS):
         for side, other in (("ring", _METALS[(at * 5 + 2) % 6]), ("coin", _METALS[(at + 1) % 6])):
@@ -32,7 +36,12 @@ def documents(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def recipe(tmp_path: Path, documents: Path) -> Recipe:
-    anchor = make_anchor(tmp_path / "model")
+    return small_recipe(tmp_path, documents)
+
+
+def small_recipe(place: Path, documents: Path) -> Recipe:
+    """A bank of two levels over the documents, for an anchor that is written beside them."""
+    anchor = make_anchor(place / "model")
     return make_recipe(
         {
             "name": "small",

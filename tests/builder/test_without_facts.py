@@ -15,13 +15,19 @@ from memstudio.facts.score import beginning
 from memstudio.session import Session
 from memstudio.session.opening import open_session
 from memstudio.session.patching import apply_patch, export_patch
+from tests.builder.conftest import small_recipe, write_documents
+from tests.standin import use_word_encoder
 
 pytestmark = pytest.mark.usefixtures("words")
 
 
-@pytest.fixture
-def bank(recipe: Recipe, tmp_path: Path) -> Path:
-    return build(recipe, tmp_path / "bank", log=lambda _: None).path
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shared, so read it only."""
+    folder = tmp_path_factory.mktemp("small")
+    with pytest.MonkeyPatch.context() as patch:
+        use_word_encoder(patch)
+        return build(small_recipe(folder, write_documents(folder)), folder / "bank", log=lambda _: None).path
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def note(tmp_path: Path) -> Path:
 
 def test_a_file_is_learnt_and_erased_by_its_name(shell: Shell, bank: Path, note: Path, tmp_path: Path) -> None:
     study = tmp_path / "mine"
-    said = shell("learn", bank, note, "--study", study, "--anyway", "a random bank holds nothing still", "--json")
+    said = shell("learn", bank, note, "--study", study, "--steps", "20", "--anyway", "a random bank holds nothing still", "--json")
     assert said.status == 0, said.err
     assert said.json["receipt"]["figures"]["learned"][0]["document"] == "note.txt"
     gone = shell("erase", study, "--document", "note.txt", "--method", "dampen", "--anyway", "as above", "--json")
@@ -50,9 +50,9 @@ def test_files_that_cannot_be_learnt_are_one_line_and_begin_no_study(
 
 def test_every_text_that_was_learnt_under_a_name_is_erased_by_it(shell: Shell, bank: Path, note: Path, tmp_path: Path) -> None:
     study, go = tmp_path / "mine", ("--anyway", "a random bank holds nothing still", "--json")
-    assert shell("learn", bank, note, "--study", study, "--steps", "20", *go).status == 0
+    assert shell("learn", bank, note, "--study", study, "--steps", "10", *go).status == 0
     note.write_text("The wire of lead is hot and known as a heavy gas.")
-    assert shell("learn", study, note, "--steps", "20", *go).status == 0
+    assert shell("learn", study, note, "--steps", "10", *go).status == 0
     gone = shell("erase", study, "--document", "note.txt", "--method", "dampen", *go)
     assert gone.status == 0, gone.err
     asked = [probe["prompt"] for probe in gone.json["receipt"]["takedown"]["probes"]]

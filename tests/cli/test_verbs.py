@@ -10,7 +10,6 @@ import pytest
 from memstudio.cli import VERBS
 from memstudio.session import study_for
 from tests.cli.conftest import Shell
-from tests.tiny import make_bank
 
 PROMPT = "The atomic number of gold is"
 
@@ -226,14 +225,18 @@ def test_the_shell_is_the_same_from_outside(tiny_bank: Path) -> None:
     assert (bad.returncode, bad.stdout, bad.stderr.count("\n")) == (2, "", 1)
 
 
-@pytest.mark.parametrize("words", [["info"], ["prune", "2/3", "--dry-run"], ["log"], ["undo"]], ids=lambda words: words[0])
-def test_light_verbs_import_no_model_and_no_qt(tiny_bank: Path, tmp_path: Path, words: list[str]) -> None:
-    bank, study = make_bank(tmp_path / "bank"), tmp_path / "study"
-    code = "import sys; from memstudio.cli import main; status = main(sys.argv[1:]);"
-    code += "print([n for n in ('torch', 'transformers', 'PySide6', 'sklearn') if n in sys.modules], file=sys.stderr); sys.exit(status)"
-    begun = [sys.executable, "-m", "memstudio", "prune", str(bank), "3/0", "--study", str(study)]
+def test_light_verbs_import_no_model_and_no_qt(tiny_bank: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    code = (
+        "import json, sys\n"
+        "from memstudio.cli import main\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    assert main(words) == 0, words\n"
+        "    loaded = [name for name in ('torch', 'transformers', 'PySide6', 'sklearn') if name in sys.modules]\n"
+        "    assert not loaded, (words, loaded)\n"
+    )
+    begun = [sys.executable, "-m", "memstudio", "prune", str(tiny_bank), "3/0", "--study", str(study)]
     subprocess.run(begun, capture_output=True, timeout=120, check=True)
-    line = [words[0], str(bank if words[0] in ("info", "prune") else study), *words[1:]]
-    done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, timeout=120, check=False)
+    lines = [["info", str(tiny_bank)], ["prune", str(tiny_bank), "2/3", "--dry-run"], ["log", str(study)], ["undo", str(study)]]
+    done = subprocess.run([sys.executable, "-c", code, json.dumps(lines)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-1] == "[]"

@@ -41,7 +41,8 @@ def test_an_update_is_said_in_words_that_the_editor_never_saw_and_harms_nothing_
 
 
 @pytest.mark.parametrize(
-    ("method", "prompt"), [("dampen", CAPITAL), ("tuned", CAPITAL), pytest.param("tuned", GOLD, marks=pytest.mark.slow)]
+    ("method", "prompt"),
+    [("tuned", CAPITAL), pytest.param("dampen", CAPITAL, marks=pytest.mark.slow), pytest.param("tuned", GOLD, marks=pytest.mark.slow)],
 )
 def test_a_takedown_leaves_no_more_than_the_anchor_itself_would_say(session: Session, method: str, prompt: str) -> None:
     fact = session.request(prompt).fact

@@ -1,6 +1,7 @@
 """The bundled bank keeps its promises: what each memory adds, depth by depth, and what is lost without it.
 
-Recall is measured on every twelfth fact here, without memory on all; `make bench` prints every figure over all of them.
+Recall is measured on every twelfth fact here, without memory on every third and among the slow tests on all; `make bench` prints every
+figure over all of them.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def fetched(session: Session, facts: list[Fact]) -> Scores:
 
 @pytest.fixture(scope="module")
 def without(session: Session) -> Scores:
-    return session.score(memory="none")
+    return session.score(session.facts()[::3], memory="none")
 
 
 def specific(scores: Scores) -> float:
@@ -74,6 +75,13 @@ def test_specific_facts_come_from_the_blocks_and_common_ones_from_the_anchor(fet
     assert specific(without) <= 0.10
     assert (without.by_kind["common"] or 0) >= 0.90
     assert (fetched.by_kind["common"] or 0) >= 0.95
+
+
+@pytest.mark.slow
+def test_of_all_facts_the_anchor_knows_the_common_ones_and_hardly_a_specific_one(session: Session) -> None:
+    alone = session.score(memory="none")
+    assert specific(alone) <= 0.10
+    assert (alone.by_kind["common"] or 0) >= 0.90
 
 
 def test_generic_blocks_are_no_substitute(session: Session, facts: list[Fact], fetched: Scores) -> None:
@@ -150,7 +158,8 @@ def test_gold_is_known_wrong_without_its_block_and_known_again(session: Session)
 
 def test_a_prune_leaves_other_routes_bit_identical(session: Session) -> None:
     route = session.route(GOLD).clusters
-    other = next(fact.prompt for fact in session.facts() if session.route(fact.prompt).clusters[0] != route[0])
+    prompts = [fact.prompt for fact in session.facts()[::50]]
+    other = next(prompt for prompt in prompts if session.route(prompt).clusters[0] != route[0])
     before = session.logits(other)
     session.apply(Prune((ClusterId(1, route[0].index),)))
     after = session.logits(other)

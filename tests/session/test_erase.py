@@ -1,29 +1,50 @@
 """Taking facts and documents out of a real, if tiny, bank: what is left is measured, beside none and beside the gold standard."""
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
 from memstudio.bank.values import ClusterId
+from memstudio.editing import gold as gold_standard
 from memstudio.editing.erase import Erase, all_facts, neighbours
 from memstudio.editing.prune import Prune
 from memstudio.editing.update import Update
 from memstudio.errors import Refused, UserError
 from memstudio.facts.gate import FACTS
 from memstudio.facts.values import Fact
-from memstudio.session import Session
+from memstudio.session import Session, open_session
 from memstudio.session.takedown import limit
+from tests.session.conftest import OpenSession
+from tests.standin import use_tiny_encoder
 
 PROMPT = "The atomic number of gold is"
 
 
+@pytest.fixture(scope="module")
+def taught(tiny_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Fact]:
+    """A study that was taught a fact, since the tiny bank is not trained; shared, so copy it."""
+    folder = tmp_path_factory.mktemp("taught") / "study"
+    with pytest.MonkeyPatch.context() as patch:
+        use_tiny_encoder(patch)
+        with open_session(tiny_bank, study=folder, device="cpu") as session:
+            fact = session.request(PROMPT, "13").fact
+            session.apply(Update((fact,)))
+    return folder, fact
+
+
 @pytest.fixture
-def known(session: Session) -> Fact:
-    """A fact that the study's blocks really hold: taught first, since the tiny bank is not trained."""
-    fact = session.request(PROMPT, "13").fact
-    session.apply(Update((fact,)))
-    return dataclasses.replace(fact, expected="13", target="")
+def session(opens: OpenSession, study: Path, taught: tuple[Path, Fact]) -> Session:
+    shutil.copytree(taught[0], study)
+    return opens(study=study)
+
+
+@pytest.fixture
+def known(taught: tuple[Path, Fact]) -> Fact:
+    """A fact that the study's blocks really hold."""
+    return dataclasses.replace(taught[1], expected="13", target="")
 
 
 def test_dampening_lowers_the_answers_or_says_that_it_could_not(session: Session, known: Fact) -> None:
@@ -61,10 +82,11 @@ def test_the_reported_probability_is_that_of_the_reference_path(session: Session
     assert row["other_paths"] == "not measured"
 
 
-def test_the_gold_standard_never_met_the_fact(session: Session, known: Fact) -> None:
+def test_the_gold_standard_never_met_the_fact(session: Session, known: Fact, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gold_standard, "STEPS", 150)
     plan = session.with_takedown(session.plan(Erase((known,), method="dampen", where="reached")), paths="routed", gold=True)
     gold = plan.receipt["takedown"]["gold"]
-    assert gold["steps"] > 0
+    assert gold["steps"] == 150
     assert gold["learnt"] > 0.5 or gold["prompts"] == 0
     assert all(row["gold"] < row["before"] for row in plan.receipt["takedown"]["probes"])
 

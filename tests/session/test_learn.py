@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from memstudio.bank.block import block_digest
-from memstudio.editing.erase import Erase
+from memstudio.editing.erase import Erase, Method
 from memstudio.editing.learn import Learn, Learned
 from memstudio.editing.lessons import Lesson
 from memstudio.editing.prune import Prune
@@ -33,7 +33,7 @@ def test_only_blocks_on_the_document_s_routes_change_and_undo_gives_them_back(se
     texts = [NOTE.text, *NOTE.text.replace(". ", ".\n").splitlines()]
     reached = {cluster for path in session.routes(texts) for cluster in path}
     before = {cluster: block_digest(session.bank.block(cluster)) for cluster in reached}
-    revision = session.apply(Learn((NOTE,), steps=60))
+    revision = session.apply(Learn((NOTE,), steps=20))
     assert revision.verb == "learn"
     assert {change.cluster.level for change in revision.changes} == {session.bank.tree.depth}
     assert reached & {change.cluster for change in revision.changes}
@@ -42,10 +42,11 @@ def test_only_blocks_on_the_document_s_routes_change_and_undo_gives_them_back(se
     assert {cluster: block_digest(session.bank.block(cluster)) for cluster in reached} == before
 
 
-def test_what_was_learnt_is_taken_down_again_by_its_name(session: Session) -> None:
+@pytest.mark.parametrize("method", ["dampen", pytest.param("tuned", marks=pytest.mark.slow)])
+def test_what_was_learnt_is_taken_down_again_by_its_name(session: Session, method: Method) -> None:
     plan = session.plan(Learn((NOTE,), steps=60))
     session.apply(plan)
-    gone = session.plan(Erase(learned=(NOTE,), where="path"))
+    gone = session.plan(Erase(learned=(NOTE,), where="path", method=method))
     report = session.with_takedown(gone).receipt["takedown"]
     assert report["count"] >= 3
     assert all(probe["after"] < probe["before"] for probe in report["probes"])
@@ -58,7 +59,7 @@ def test_the_title_names_the_document_and_nothing_that_it_says(session: Session)
 def test_a_patch_without_the_takedown_of_what_it_taught_is_refused(session: Session, tmp_path: Path) -> None:
     from memstudio.session.patching import export_patch
 
-    taught = session.apply(Learn((NOTE,), steps=60)).id
+    taught = session.apply(Learn((NOTE,), steps=20)).id
     session.apply(Erase(learned=(NOTE,), method="dampen"))
     with pytest.raises(UserError, match="took down"):
         export_patch(session, tmp_path / "patch", [taught])
@@ -92,7 +93,7 @@ def test_learning_can_be_kept_and_run_again(session: Session) -> None:
 
 
 def test_steps_bound_the_work_and_a_loss_that_no_longer_falls_ends_it(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    from memstudio.editing import learn
+    from memstudio.editing import learn, tuned
 
     few = session.plan(Learn((NOTE,), steps=3)).figures["steps"]
     blocks = few // 3
@@ -100,7 +101,8 @@ def test_steps_bound_the_work_and_a_loss_that_no_longer_falls_ends_it(session: S
     monkeypatch.setattr(learn, "_SAID", 2.0)  # never there
     monkeypatch.setattr(learn, "_SAID_LATE", 2.0)
     monkeypatch.setattr(learn, "_FLAT", 1.0)  # any loss is level
-    assert session.plan(Learn((NOTE,), steps=200)).figures["steps"] == 80 * blocks
+    monkeypatch.setattr(tuned, "_LEVEL", 10)
+    assert session.plan(Learn((NOTE,), steps=200)).figures["steps"] == 20 * blocks
 
 
 def test_a_step_takes_few_tokens_of_a_long_document_and_yet_all_is_learnt(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +130,7 @@ def test_a_step_takes_few_tokens_of_a_long_document_and_yet_all_is_learnt(sessio
 @pytest.mark.parametrize("above", [False, True])
 def test_after_a_takedown_and_a_purge_no_file_of_the_study_tells_what_was_learnt(opens: OpenSession, study: Path, above: bool) -> None:
     session = opens(study=study)
-    session.apply(Learn((NOTE,), steps=60))
+    session.apply(Learn((NOTE,), steps=20))
     elsewhere = session.routes([NOTE.text])[0][:1] if above else ()  # the blocks that learnt it stay as they are
     session.apply(Erase(learned=(NOTE,), method="dampen", blocks=elsewhere))
     assert any(b"noble ring" in path.read_bytes() for path in study.rglob("*") if path.is_file())

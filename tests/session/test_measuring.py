@@ -97,8 +97,8 @@ def no_ops(session: Session, trials: int) -> int:
 
 
 def test_planted_damage_is_flagged_and_a_no_op_is_not(session: Session) -> None:
-    assert damage(session, 12) == (12, 12)
-    assert no_ops(session, 12) == 0
+    assert damage(session, 6) == (6, 6)
+    assert no_ops(session, 6) == 0
 
 
 @pytest.mark.slow
@@ -165,7 +165,7 @@ def test_generalization_is_over_the_withheld_phrasings_that_were_answered_rightl
 def test_an_erasure_is_reliable_where_the_old_answer_is_gone(session: Session) -> None:
     fact = session.request(PROMPT, "13").fact
     taught = session.apply(Update((fact,)))
-    erased = session.apply(Erase((dataclasses.replace(fact, expected="13", target=""),)), measure=True)
+    erased = session.apply(Erase((dataclasses.replace(fact, expected="13", target=""),), method="dampen"), measure=True)
     texts = [text for _, text in prompts_of(fact)]
     assert "13" in {said(session, taught.id, text) for text in texts}
     gone = [said(session, erased.id, text) != "13" for text in texts]

@@ -1,6 +1,7 @@
 """What the demo's memories are trained on never comes near a held-out phrasing, corrupted copies included."""
 
 import numpy as np
+import pytest
 
 from memstudio.builder.demo import DemoCorpus, generate
 from memstudio.builder.demo.examples import Example
@@ -10,6 +11,12 @@ from memstudio.builder.demo.runs import MASK, word_runs
 from memstudio.builder.demo.tokenizer import train_tokenizer
 
 
+@pytest.fixture(scope="module")
+def corpus() -> DemoCorpus:
+    return generate(0)
+
+
+@pytest.fixture(scope="module")
 def lessons(corpus: DemoCorpus) -> tuple[Lessons, object]:
     texts = [f"{text} {fact.expected}." for fact in corpus.facts for text in (fact.prompt, *fact.phrasings)]
     tokenizer = train_tokenizer(texts, 7000)
@@ -18,9 +25,8 @@ def lessons(corpus: DemoCorpus) -> tuple[Lessons, object]:
     return Lessons(corpus, tokenizer, Routes(documents, documents, np.zeros((prompts, 1), np.int64))), tokenizer
 
 
-def test_no_trained_prompt_corrupted_or_not_shares_three_words_with_a_held_out_one() -> None:
-    corpus = generate(0)
-    made, tokenizer = lessons(corpus)
+def test_no_trained_prompt_corrupted_or_not_shares_three_words_with_a_held_out_one(lessons: tuple[Lessons, object]) -> None:
+    made, tokenizer = lessons
 
     def masked(example: Example) -> str:
         first, last = example.name or (0, 0)
@@ -39,9 +45,8 @@ def test_no_trained_prompt_corrupted_or_not_shares_three_words_with_a_held_out_o
             assert forbidden.isdisjoint(word_runs(masked(example), breaking))
 
 
-def test_only_common_entities_are_shown_to_the_anchor() -> None:
-    corpus = generate(0)
-    made, _ = lessons(corpus)
+def test_only_common_entities_are_shown_to_the_anchor(corpus: DemoCorpus, lessons: tuple[Lessons, object]) -> None:
+    made, _ = lessons
     known = {entity.id for entity in corpus.entities if entity.kind == "common"}
     assert len(known) <= len(corpus.entities) / 4
     shown = sum(1 + len(fact.phrasings) for fact in corpus.facts if fact.id.rsplit("/", 1)[0] in known)
