@@ -51,7 +51,13 @@ def make_probes(
 
 
 def towards_the_anchor(desk: Desk) -> Aim:
-    """Loss: KL(anchor alone ‖ now), the mean over the answer's positions."""
+    """Loss: KL(anchor alone ‖ now), the mean over the answer's positions. What the anchor says of a batch that is judged is kept."""
+    judged: dict[int, tuple[Batch, Tensor]] = {}
+
+    def logs_alone(batch: Batch) -> Tensor:
+        if id(batch) not in judged:
+            judged[id(batch)] = batch, token_logprobs(_alone(desk, batch), batch.answers)
+        return judged[id(batch)][1]
 
     def loss(batch: Batch, scores: Tensor) -> Tensor:
         before, now = _alone(desk, batch).log_softmax(-1), scores.log_softmax(-1)
@@ -60,7 +66,7 @@ def towards_the_anchor(desk: Desk) -> Aim:
         return torch.where(counted, apart, 0.0).sum(-1) / counted.sum(-1)
 
     def there(batch: Batch, scores: Tensor, _: bool) -> Tensor:
-        now, alone = (token_logprobs(each, batch.answers) for each in (scores, _alone(desk, batch)))
+        now, alone = token_logprobs(scores, batch.answers), logs_alone(batch)
         return erased(now, alone, batch.answers, torch.tensor([by_mean(lesson) for lesson in batch.lessons], device=now.device))
 
     return Aim(loss, there)
