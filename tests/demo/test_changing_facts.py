@@ -23,7 +23,7 @@ def session() -> Iterator[Session]:
         yield opened
 
 
-@pytest.mark.parametrize("method", ["tuned", "closed-form"])
+@pytest.mark.parametrize("method", ["closed-form", pytest.param("tuned", marks=pytest.mark.slow)])
 def test_an_update_is_said_in_words_that_the_editor_never_saw_and_harms_nothing_beside_it(session: Session, method: str) -> None:
     request = session.request(GOLD, "80")
     assert len(request.fact.phrasings) >= 5

@@ -1,8 +1,10 @@
 """The documents: built without a warning, and where they repeat what the code says, they say it as the code does."""
 
+import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -38,10 +40,24 @@ def test_every_panel_has_its_page() -> None:
     assert {place.name for place in PLACES} | {"prompt"} == {page.stem for page in (DOCS / "panels").glob("*.md")}
 
 
+def python_of_the_documents() -> str:
+    return "\n".join(re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.S))
+
+
+def test_the_python_of_the_documents_compiles_and_what_it_imports_is_there() -> None:
+    for node in ast.walk(ast.parse(python_of_the_documents())):
+        if isinstance(node, ast.Import):
+            assert all(import_module(each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module
+            module = import_module(node.module)
+            assert all(hasattr(module, each.name) for each in node.names), node.module
+
+
+@pytest.mark.slow
 def test_the_python_of_the_documents_runs(tmp_path: Path) -> None:
-    code = "\n".join(re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.S))
     script = tmp_path / "script.py"
-    script.write_text(code, encoding="utf-8")
+    script.write_text(python_of_the_documents(), encoding="utf-8")
     done = run(script)
     assert done.returncode == 0, done.stderr
     assert "79" in done.stdout

@@ -83,6 +83,8 @@ BANKS: dict[str, Callable[[Path], Path]] = {
     "int4": lambda out: make_bank(out, dtype="int4"),
     "NaN in the blocks": lambda out: poisoned(make_bank(out)),
 }
+LIKE_ANOTHER = {"no documents", "one cluster a level", "no width at all", "a level that is absent", "int4"}
+"""Each is much like a bank beside it, which is opened by default."""
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def said(window: MainWindow) -> Iterator[list[str]]:
     assert not [line for line in lines if "Traceback" in line or "Error" in line]
 
 
-@pytest.mark.parametrize("kind", BANKS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in LIKE_ANOTHER)) for kind in BANKS])
 def test_a_day_with_a_strange_bank(window: MainWindow, settle: Act, said: list[str], kind: str, tmp_path: Path) -> None:
     bank = BANKS[kind](tmp_path / "bank")
     settle(lambda: window.open_wish(Wish(str(bank), study=tmp_path / "study", device="cpu")))
