@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from memstudio.anchor.engine import answering, logits, said
 from memstudio.anchor.engine import answers as greedy_answers
-from memstudio.anchor.engine import logits
+from memstudio.anchor.gathered import gathered
 from memstudio.anchor.wish import NOTHING, Wish, identities
 from memstudio.bank.block import block_digest
 from memstudio.bank.overlay import resolve
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from memstudio.session.session import Session
 
 SAMPLE, OUTSIDE, SEED = 256, 8, 0
-_BATCH = 256
 _BLOCKS = 256
 
 
@@ -227,26 +227,25 @@ def _reached(session: Session, states: _States, path: Path) -> bool:
 def _answered(session: Session, states: _States, asks: Sequence[_Ask], job: Job) -> dict[tuple[str, Path], tuple[str, str]]:
     """(before, after) of each prompt; one that fetches the same blocks in both states is answered once."""
     prompts = list(dict.fromkeys((ask.text, ask.path) for ask in asks))
-    found: dict[tuple[object, str], str] = {}
-    todo: dict[object, list[tuple[str, Path, Overlay]]] = {}
-    keys: dict[tuple[str, Path], tuple[object, object]] = {}
-    for text, path in prompts:
-        wish = Wish("fetched", path)
-        pair = identities(session.bank, wish, states.before), identities(session.bank, wish, states.after)
-        keys[text, path] = pair
-        for key, overlay in zip(dict.fromkeys(pair), (states.before, states.after), strict=False):
-            todo.setdefault(key, []).append((text, path, overlay))
-    arm, total, done = session.running.spare, sum(map(len, todo.values())), 0
-    for fetched, group in todo.items():
-        ordered = sorted(group, key=lambda item: len(item[0]))
-        for start in range(0, len(ordered), _BATCH):
-            part = ordered[start : start + _BATCH]
-            arm.fetch(Wish("fetched", part[0][1]), part[0][2], session.blob)
-            texts = greedy_answers(arm.attached, [session.running.encode(text) for text, _, _ in part], ROOM)
-            found |= {(fetched, text): answer for (text, _, _), answer in zip(part, texts, strict=True)}
-            done += len(part)
-            job.progress(done, total)
-    return {(text, path): (found[before, text], found[after, text]) for (text, path), (before, after) in keys.items()}
+    reached = {path: _reached(session, states, path) for _, path in prompts}
+    again = [(text, path) for text, path in prompts if reached[path]]
+    total = len(prompts) + len(again)
+    before = _answers(session, states.before, prompts, job, 0, total)
+    after = before | _answers(session, states.after, again, job, len(prompts), total)
+    return {prompt: (before[prompt], after[prompt]) for prompt in prompts}
+
+
+def _answers(
+    session: Session, overlay: Overlay, prompts: Sequence[tuple[str, Path]], job: Job, done: int, total: int
+) -> dict[tuple[str, Path], str]:
+    """The greedy answer of each prompt; prompts run together whatever they fetch."""
+    arm, ids = session.running.spare, [session.running.encode(text) for text, _ in prompts]
+    blocks = gathered(arm, [Wish("fetched", path) for _, path in prompts], overlay, session.blob)
+    found: dict[tuple[str, Path], str] = {}
+    for members, tokens in answering(arm.attached, ids, [ROOM] * len(ids), blocks=blocks):
+        found |= dict.fromkeys((prompts[number] for number in members), said(arm.attached.anchor, tokens))
+        job.progress(done + len(found), total)
+    return found
 
 
 def _identical(session: Session, states: _States, prompts: Sequence[tuple[str, Path]], job: Job) -> Proportion:
