@@ -139,8 +139,9 @@ class Theme(QObject):
 
     def _style(self) -> None:
         app = QApplication.instance()
-        if isinstance(app, QApplication) and not self._bare:
-            app.setStyleSheet(style_sheet(self.tone, self.text_percent))
+        sheet = style_sheet(self.tone, self.text_percent)
+        if isinstance(app, QApplication) and not self._bare and app.styleSheet() != sheet:  # the same one again would style all anew
+            app.setStyleSheet(sheet)
 
 
 def tone_of(choice: ThemeChoice) -> Tone:
