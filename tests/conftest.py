@@ -5,7 +5,6 @@ import os
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before anything imports Qt
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,6 @@ from hypothesis import settings
 from tests.tiny import make_bank
 
 torch.set_num_threads(1)
-MEMORY, ROOM_BYTES = Path("/dev/shm"), 4 << 30
-if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # what tests write: a disk that syncs each file would only take time
 settings.register_profile("memstudio", deadline=None, derandomize=True)  # a busy machine is no failure, and every run tries the same
 settings.load_profile("memstudio")
 

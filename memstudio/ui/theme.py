@@ -7,7 +7,7 @@ from typing import Literal
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFontDatabase, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from memstudio.paths import resources
 
@@ -109,12 +109,11 @@ class Theme(QObject):
 
     @contextmanager
     def bare(self) -> Iterator[None]:
-        """The application's first style sheet comes at the end of the context, to all at once; one that is in force already stays.
+        """The style sheet comes at the end of the context, to all widgets at once.
 
         Under one, each widget that is put into another styles all that lies in it anew, so that a window takes twice as long to build.
         """
-        app = QApplication.instance()
-        self._bare = isinstance(app, QApplication) and not app.styleSheet()
+        self._bare = True
         try:
             yield
         finally:
@@ -138,10 +137,11 @@ class Theme(QObject):
         self.changed.emit()
 
     def _style(self) -> None:
-        app = QApplication.instance()
+        window, app = self.parent(), QApplication.instance()
+        styled = window if isinstance(window, QWidget) else app
         sheet = style_sheet(self.tone, self.text_percent)
-        if isinstance(app, QApplication) and not self._bare and app.styleSheet() != sheet:  # the same one again would style all anew
-            app.setStyleSheet(sheet)
+        if isinstance(styled, QWidget | QApplication) and not self._bare and styled.styleSheet() != sheet:  # each time styles all anew
+            styled.setStyleSheet(sheet)
 
 
 def tone_of(choice: ThemeChoice) -> Tone:
