@@ -23,7 +23,7 @@ from transformers import Cache
 
 from memstudio.anchor.gathered import ByRow, Parts
 from memstudio.anchor.load import Anchor
-from memstudio.anchor.single import linear, plus
+from memstudio.anchor.single import linear, plus, product
 from memstudio.anchor.slots import Slots
 from memstudio.errors import UserError
 
@@ -201,7 +201,7 @@ class Attached:
                     if gate.shape[0] == 0:
                         continue
                     hidden = act(F.linear(x, gate)) * F.linear(x, up)
-                    added = hidden @ down
+                    added = product(hidden, down)
                 if self._rows is not None:
                     added = torch.where(self._rows[level - 1].view(-1, 1, 1), added, 0.0)
                 if self._capture is not None:
@@ -231,8 +231,7 @@ class Attached:
     def _added_briefly(self, position: int, act: nn.Module, x: Tensor, output: Tensor) -> Tensor:
         """The MLP's output [..., d] with memory: as the loop of `_hook` adds it, in fewer operations."""
         flat, before = x.reshape(-1, x.shape[-1]), output.reshape(-1, output.shape[-1])
-        alone = self.anchor.single is not None and flat.shape[0] == 1
-        through, onto = (linear, plus) if alone else (F.linear, torch.addmm)
+        through, onto = (F.linear, torch.addmm) if self.anchor.single is None else (linear, plus)
         for level, pairs in self._brief or ():
             both, down = pairs[position]
             if down.shape[0]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from memstudio.anchor.single import product
 from memstudio.anchor.wish import NOTHING
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ class ByRow:
         found = []
         for run in self._runs:
             own, blocks = x[run.rows].reshape(*run.rows.shape[:1], -1, d), slice(run.first, run.end)
-            hidden = act(torch.bmm(own, gate[blocks].mT)) * torch.bmm(own, up[blocks].mT)
-            found.append(torch.bmm(hidden, down[blocks]).view(-1, tokens, d))
+            hidden = act(product(own, gate[blocks].mT)) * product(own, up[blocks].mT)
+            found.append(product(hidden, down[blocks]).view(-1, tokens, d))
         rows = (found[0] if len(found) == 1 else torch.cat(found))[self._at]
         return rows if self._has is None else x.new_zeros(x.shape).index_copy(0, self._has, rows)
 

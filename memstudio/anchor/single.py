@@ -1,8 +1,13 @@
-"""One row through a matrix on the CPU, as fast as the matrix is read.
+"""Products on the CPU that torch has a slow way for.
+
+One row goes through a matrix as fast as the matrix is read.
 
 In bfloat16 the product of two matrices that torch takes for a linear layer packs the whole matrix anew for each row, which takes a third
 longer than reading it: a product of matrix and vector does not. In float32 the BLAS behind torch reads a large matrix with one core on
 some processors, oneDNN with all. Where it is not asked for, and for more rows than one, a linear layer is the library's own.
+
+More rows through a down projection: a processor without instructions for bfloat16 takes up to a hundred times as long for it as for the
+same in float32, since the matrix lies the other way round than a linear layer's.
 """
 
 from collections.abc import Iterator
@@ -12,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_SLOW_16_BIT = not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+"""Whether this processor has no instructions for bfloat16, or torch no way to them."""
 _LARGE = 1 << 18
 """Numbers of a float32 matrix from which oneDNN is worth its call."""
 
@@ -58,7 +65,16 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def plus(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """total [1, out] and x [1, into] through weight [into, out]: [1, out], as a vector in bfloat16."""
-    if weight.dtype != torch.bfloat16:
-        return torch.addmm(total, x, weight)
-    return torch.addmv(total.view(-1), weight.t(), x.view(-1)).view_as(total)
+    """total [n, out] and x [n, into] through weight [into, out]: [n, out], on the CPU."""
+    if weight.dtype == torch.bfloat16 and len(x) == 1:
+        return torch.addmv(total.view(-1), weight.t(), x.view(-1)).view_as(total)
+    if weight.dtype == torch.bfloat16 and _SLOW_16_BIT:
+        return total + product(x, weight)
+    return torch.addmm(total, x, weight)
+
+
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """x [..., n, into] through weight [..., into, out]: [..., n, out], in the dtype of x, by way of float32 where that is faster."""
+    if x.device.type == "cpu" and x.dtype == torch.bfloat16 and _SLOW_16_BIT:
+        return (x.float() @ weight.float()).to(x.dtype)
+    return x @ weight

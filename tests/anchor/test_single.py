@@ -1,4 +1,4 @@
-"""One row by itself: within rounding, only where it is asked for, only for one row."""
+"""Products by a faster way: one row by itself only where it is asked for; all of them within rounding."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.load import load_anchor
 from memstudio.anchor.past import reserved
-from memstudio.anchor.single import SingleRow, plus
+from memstudio.anchor.single import SingleRow, plus, product
 from memstudio.anchor.slots import Slots
 from memstudio.bank.bank import Bank
 from tests.anchor.conftest import fetch
@@ -30,17 +30,24 @@ def test_one_row_is_the_same_within_rounding_and_more_rows_are_the_librarys_own(
     assert list(layer.state_dict()) == (["weight", "bias"] if bias else ["weight"])
 
 
+@pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("into", [1, 16, 256])
-def test_what_a_matrix_adds_to_one_row_is_the_same_within_rounding(dtype: torch.dtype, into: int) -> None:
+@pytest.mark.parametrize(("rows", "into"), [(1, 1), (1, 16), (1, 256), (5, 16)])
+def test_what_a_matrix_adds_is_the_same_within_rounding(
+    monkeypatch: pytest.MonkeyPatch, slow: bool, dtype: torch.dtype, rows: int, into: int
+) -> None:
+    monkeypatch.setattr("memstudio.anchor.single._SLOW_16_BIT", slow)
     torch.manual_seed(0)
-    total, x, weight = (torch.randn(*shape, dtype=dtype) for shape in ((1, 64), (1, into), (into, 64)))
+    total, x, weight = (torch.randn(*shape, dtype=dtype) for shape in ((rows, 64), (rows, into), (into, 64)))
     before = total.clone()
     found, exact = plus(total, x, weight), total.double() + x.double() @ weight.double()
-    assert found.shape == (1, 64)
+    assert found.shape == (rows, 64)
     assert torch.equal(total, before)
     rounding = max(torch.finfo(dtype).eps, 1e-6) * float(exact.abs().max())
     torch.testing.assert_close(found.double(), exact, atol=rounding, rtol=0)
+    for several in (product(x, weight), product(x[None], weight)[0], product(x[None], weight[None])[0]):
+        assert several.dtype == dtype
+        torch.testing.assert_close(several.double(), x.double() @ weight.double(), atol=rounding, rtol=0)
 
 
 def test_a_run_in_bfloat16_agrees_with_the_reference_path_within_its_rounding(bank: Bank) -> None:
