@@ -5,7 +5,7 @@ before any post-norm (method: SwiGLU inner width grown by r, with the anchor's o
 memory is computed apart; where nothing is fetched nothing is added, so the output tensor is the anchor's own.
 
 A run that keeps its keys and values reads each level with two products in place of three, in the same order (gate and up lie side by
-side in a row), and on the CPU a single row as `single.py` says. It agrees with the reference path within rounding.
+side in a row), and on the CPU its products as `single.py` says. It agrees with the reference path within rounding.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Attached:
         # named one by one: of a slice the library would turn round the whole unembedding first
         kept = torch.arange(-keep, 0, device=ids.device) if keep else 0
         brief = past is not None and torch.is_inference_mode_enabled()
-        single = self.anchor.single if brief and ids.numel() == 1 else None
+        single = self.anchor.single if brief else None
         with self.acting(), nullcontext() if single is None else single.acting():
             self._brief = self._active() if brief else None
             out: Tensor = self.anchor.model(
