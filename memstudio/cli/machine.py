@@ -6,9 +6,17 @@ from typing import Any
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """Cores, torch's threads and versions; the name of the card where the device is one."""
+    """Cores, the widest instructions that torch finds (and whether for bfloat16), its threads and versions; the name of the card where the
+    device is one."""
     import torch
 
     card = {"card": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}
-    host = {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__, "python": platform.python_version()}
+    host = {
+        "cores": os.cpu_count(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
     return {**host, **card}
