@@ -5,7 +5,7 @@ before any post-norm (method: SwiGLU inner width grown by r, with the anchor's o
 memory is computed apart; where nothing is fetched nothing is added, so the output tensor is the anchor's own.
 
 A run that keeps its keys and values reads each level with two products in place of three, in the same order (gate and up lie side by
-side in a row), and on the CPU its products as `single.py` says. It agrees with the reference path within rounding.
+side in a row), and on the CPU its products as `products.py` says. It agrees with the reference path within rounding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from transformers import Cache
 
 from memstudio.anchor.gathered import ByRow, Parts
 from memstudio.anchor.load import Anchor
-from memstudio.anchor.single import linear, plus, product
+from memstudio.anchor.products import linear, plus, product
 from memstudio.anchor.slots import Slots
 from memstudio.errors import UserError
 
@@ -94,8 +94,8 @@ class Attached:
         # named one by one: of a slice the library would turn round the whole unembedding first
         kept = torch.arange(-keep, 0, device=ids.device) if keep else 0
         brief = past is not None and torch.is_inference_mode_enabled()
-        single = self.anchor.single if brief else None
-        with self.acting(), nullcontext() if single is None else single.acting():
+        linears = self.anchor.linears if brief else None
+        with self.acting(), nullcontext() if linears is None else linears.acting():
             self._brief = self._active() if brief else None
             out: Tensor = self.anchor.model(
                 input_ids=ids,
@@ -231,7 +231,7 @@ class Attached:
     def _added_briefly(self, position: int, act: nn.Module, x: Tensor, output: Tensor) -> Tensor:
         """The MLP's output [..., d] with memory: as the loop of `_hook` adds it, in fewer operations."""
         flat, before = x.reshape(-1, x.shape[-1]), output.reshape(-1, output.shape[-1])
-        through, onto = (F.linear, torch.addmm) if self.anchor.single is None else (linear, plus)
+        through, onto = (F.linear, torch.addmm) if self.anchor.linears is None else (linear, plus)
         for level, pairs in self._brief or ():
             both, down = pairs[position]
             if down.shape[0]:

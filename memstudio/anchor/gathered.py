@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from memstudio.anchor.single import product
+from memstudio.anchor.products import product
 from memstudio.anchor.wish import NOTHING
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Pretra
 from transformers.utils import logging as transformers_logging
 
 from memstudio.anchor.device import check_computes, choose_device
-from memstudio.anchor.single import SingleRow
+from memstudio.anchor.products import Linears
 from memstudio.anchor.turns import Turns, turns_of
 from memstudio.anchor.values import DeviceChoice
 from memstudio.bank.files import anchor_files, folder_digest, inside, read_header
@@ -63,10 +63,10 @@ class Anchor:
         return self.choice.device
 
     @cached_property
-    def single(self) -> SingleRow | None:
-        """Its linear layers, where one row goes through a matrix faster than through the library's own product."""
+    def linears(self) -> Linears | None:
+        """Its linear layers, where there is a faster way through them than the library's own."""
         fast = self.dtype == "bfloat16" or (self.dtype == "float32" and torch.backends.mkldnn.is_available())
-        return SingleRow(self.model) if self.device == "cpu" and fast else None
+        return Linears(self.model) if self.device == "cpu" and fast else None
 
     @cached_property
     def parameters(self) -> int:

@@ -10,11 +10,13 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     device is one."""
     import torch
 
+    from memstudio.anchor.products import HAS_BFLOAT16
+
     card = {"card": torch.cuda.get_device_name(device)} if device.startswith("cuda") else {}
     host = {
         "cores": os.cpu_count(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "bfloat16": torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+        "bfloat16": HAS_BFLOAT16,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_SLOW_16_BIT = not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-"""Whether this processor has no instructions for bfloat16, or torch no way to them."""
+HAS_BFLOAT16 = bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+"""Whether this processor has instructions for bfloat16, and torch a way to them."""
 _LARGE = 1 << 18
 """Numbers of a float32 matrix from which oneDNN is worth its call."""
 
@@ -26,7 +26,7 @@ _SEVERAL = 4
 _PART = 1 << 24
 
 
-class SingleRow:
+class Linears:
     """The linear layers of a model, which compute so inside `acting` and as the library does outside."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -34,7 +34,7 @@ class SingleRow:
         for module in model.modules():
             if type(module) is nn.Linear:
                 module.__class__ = _Linear
-                module.__dict__["single"] = self
+                module.__dict__["linears"] = self
 
     @contextmanager
     def acting(self) -> Iterator[None]:
@@ -47,16 +47,16 @@ class SingleRow:
 
 
 class _Linear(nn.Linear):
-    single: SingleRow
+    linears: Linears
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # the library's own name
-        return linear(input, self.weight, self.bias) if self.single.on else F.linear(input, self.weight, self.bias)
+        return linear(input, self.weight, self.bias) if self.linears.on else F.linear(input, self.weight, self.bias)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x [..., into] through weight [out, into]: [..., out], on the CPU."""
     rows = x.numel() // x.shape[-1]
-    if rows >= _SEVERAL and weight.dtype == torch.bfloat16 and _SLOW_16_BIT:
+    if rows >= _SEVERAL and weight.dtype == torch.bfloat16 and not HAS_BFLOAT16:
         parts = torch.split(weight, max(1, _PART // x.shape[-1]))
         out = product(x, weight.t()) if len(parts) == 1 else torch.cat([product(x, part.t()) for part in parts], -1)
         return out if bias is None else out + bias
@@ -76,13 +76,13 @@ def plus(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """total [n, out] and x [n, into] through weight [into, out]: [n, out], on the CPU."""
     if weight.dtype == torch.bfloat16 and len(x) == 1:
         return torch.addmv(total.view(-1), weight.t(), x.view(-1)).view_as(total)
-    if weight.dtype == torch.bfloat16 and _SLOW_16_BIT:
+    if weight.dtype == torch.bfloat16 and not HAS_BFLOAT16:
         return total + product(x, weight)
     return torch.addmm(total, x, weight)
 
 
 def product(x: Tensor, weight: Tensor) -> Tensor:
     """x [..., n, into] through weight [..., into, out]: [..., n, out], in the dtype of x, by way of float32 where that is faster."""
-    if x.device.type == "cpu" and x.dtype == torch.bfloat16 and _SLOW_16_BIT:
+    if x.device.type == "cpu" and x.dtype == torch.bfloat16 and not HAS_BFLOAT16:
         return (x.float() @ weight.float()).to(x.dtype)
     return x @ weight

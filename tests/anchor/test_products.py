@@ -7,7 +7,7 @@ from torch import nn
 from memstudio.anchor.attach import Attached
 from memstudio.anchor.load import load_anchor
 from memstudio.anchor.past import reserved
-from memstudio.anchor.single import SingleRow, plus, product
+from memstudio.anchor.products import Linears, plus, product
 from memstudio.anchor.slots import Slots
 from memstudio.bank.bank import Bank
 from tests.anchor.conftest import fetch
@@ -19,11 +19,11 @@ from tests.anchor.conftest import fetch
 def test_a_linear_layer_is_the_same_within_rounding_and_the_librarys_own_where_nothing_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, slow: bool, bias: bool, dtype: torch.dtype, out: int
 ) -> None:
-    monkeypatch.setattr("memstudio.anchor.single._SLOW_16_BIT", slow)
-    monkeypatch.setattr("memstudio.anchor.single._PART", 64 * 20)  # a matrix in several parts
+    monkeypatch.setattr("memstudio.anchor.products.HAS_BFLOAT16", not slow)
+    monkeypatch.setattr("memstudio.anchor.products._PART", 64 * 20)  # a matrix in several parts
     torch.manual_seed(0)
     layer = nn.Linear(64, out, bias=bias, dtype=dtype)
-    single, given = SingleRow(nn.Sequential(layer)), [torch.randn(*shape, 64, dtype=dtype) for shape in ((1, 1), (2, 1), (2, 3))]
+    single, given = Linears(nn.Sequential(layer)), [torch.randn(*shape, 64, dtype=dtype) for shape in ((1, 1), (2, 1), (2, 3))]
     for x in given:
         plain = nn.functional.linear(x, layer.weight, layer.bias)
         assert torch.equal(layer(x), plain)
@@ -43,7 +43,7 @@ def test_a_linear_layer_is_the_same_within_rounding_and_the_librarys_own_where_n
 def test_what_a_matrix_adds_is_the_same_within_rounding(
     monkeypatch: pytest.MonkeyPatch, slow: bool, dtype: torch.dtype, rows: int, into: int
 ) -> None:
-    monkeypatch.setattr("memstudio.anchor.single._SLOW_16_BIT", slow)
+    monkeypatch.setattr("memstudio.anchor.products.HAS_BFLOAT16", not slow)
     torch.manual_seed(0)
     total, x, weight = (torch.randn(*shape, dtype=dtype) for shape in ((rows, 64), (rows, into), (into, 64)))
     before = total.clone()
@@ -68,6 +68,6 @@ def test_a_run_in_bfloat16_agrees_with_the_reference_path_within_its_rounding(ba
         parts = [attached.forward(torch.tensor([part]), past=cache)[0] for part in [ids[:2], *([token] for token in ids[2:])]]
     scale = float(whole.float().abs().max())
     torch.testing.assert_close(torch.cat(parts), whole, atol=0.02 * scale, rtol=0)
-    assert anchor.single is not None
-    assert not anchor.single.on
+    assert anchor.linears is not None
+    assert not anchor.linears.on
     attached.detach()
