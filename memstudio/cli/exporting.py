@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from memstudio.bank.values import ClusterId, Fallback
+    from memstudio.export.precision import Choice
     from memstudio.facts.statistics import Proportion
     from memstudio.facts.values import Fact, PromptSet
     from memstudio.jobs import Job
@@ -157,6 +158,7 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
     precision = _one_of("--precision", asked.precision, CHOICES) or "bank"
     facts = _asked_of(asked)
     if asked.plan is None:
+        _refuse_too_little(session, asked, budget, fraction, precision)
         plan = plan_bank(
             session,
             by,
@@ -176,6 +178,18 @@ def _export_bank(session: "Session", out: Path, asked: Asked, job: "Job") -> "Ex
     if asked.write_plan is not None:
         write_plan(asked.write_plan, plan)
     return export_planned(session, out, plan, budget=budget, fraction=fraction, fallback=fallback, check=asked.check, job=job)
+
+
+def _refuse_too_little(session: "Session", asked: Asked, budget: int | None, fraction: float | None, precision: "Choice") -> None:
+    """A budget that not even a route fits, before blocks are ranked, which takes a while."""
+    from memstudio.session.exporting import plan_bank
+
+    stored = "int4" if precision == "mixed" else precision
+    sizes = plan_bank(session, "documents", keep=asked.keep, drop=asked.drop, precision=stored)
+    if budget is None and fraction is not None:
+        budget = sizes.share(fraction)
+    if budget is not None:
+        sizes.kept(budget)
 
 
 def _asked_of(asked: Asked) -> "Sequence[Fact] | PromptSet | None":
