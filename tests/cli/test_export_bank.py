@@ -8,6 +8,7 @@ import pytest
 from memstudio.bank.bank import open_bank
 from memstudio.cli.exporting import budget_of
 from memstudio.errors import UserError
+from memstudio.session.ranking import rank
 from tests.cli.conftest import Shell, one_line
 from tests.tiny import make_bank
 
@@ -141,3 +142,19 @@ def test_budgets(text: str | None, found: tuple[int | None, float | None]) -> No
 def test_budgets_that_are_none(text: str) -> None:
     with pytest.raises(UserError, match="write a share such as"):
         budget_of(text)
+
+
+@pytest.mark.parametrize("precision", ["bank", "mixed"])
+def test_a_budget_that_no_route_fits_is_refused_before_blocks_are_ranked(
+    shell: Shell, tiny_bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    by: list[object] = []
+
+    def noted(session: object, ranking: object, *given: object, **named: object) -> object:
+        by.append(ranking)
+        return rank(session, ranking, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("memstudio.session.exporting.rank", noted)
+    words = ["--rank-by", "effect", "--precision", precision, "--budget", "10"]
+    one_line(shell("export", tiny_bank, tmp_path / "out", "--as", "bank", *words), 2, "one route of 'tiny' takes")
+    assert by == ["documents"]
