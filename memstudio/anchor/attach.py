@@ -5,7 +5,8 @@ before any post-norm (method: SwiGLU inner width grown by r, with the anchor's o
 memory is computed apart; where nothing is fetched nothing is added, so the output tensor is the anchor's own.
 
 A run that keeps its keys and values reads each level with two products in place of three, in the same order (gate and up lie side by
-side in a row), and on the CPU its products as `products.py` says. It agrees with the reference path within rounding.
+side in a row), and on the CPU its products as `products.py` says. It agrees with the reference path within rounding. So does a run whose
+blocks are captured, which is the reference path with such products through the anchor.
 """
 
 from __future__ import annotations
@@ -93,8 +94,9 @@ class Attached:
         """
         # named one by one: of a slice the library would turn round the whole unembedding first
         kept = torch.arange(-keep, 0, device=ids.device) if keep else 0
-        brief = past is not None and torch.is_inference_mode_enabled()
-        linears = self.anchor.linears if brief else None
+        inference = torch.is_inference_mode_enabled()
+        brief = past is not None and inference
+        linears = self.anchor.linears if brief or (self._capture is not None and inference) else None
         with self.acting(), nullcontext() if linears is None else linears.acting():
             self._brief = self._active() if brief else None
             out: Tensor = self.anchor.model(
