@@ -60,14 +60,22 @@ class _Linear(nn.Linear):
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x [..., into] through weight [out, into]: [..., out], on the CPU."""
     rows = x.numel() // x.shape[-1]
+    if rows == 1:
+        return _of_one_row(x, weight, bias)
+    columns = x.reshape(rows, -1).t()
     if rows >= _SEVERAL and weight.dtype == torch.bfloat16 and not HAS_BFLOAT16:
-        wide = x.reshape(rows, -1).t().float()
-        parts = weight.split(max(1, _PART // x.shape[-1]))
-        return _turned_back(torch.cat([torch.mm(part.float(), wide) for part in parts]), x, bias)
-    if 1 < rows <= _FEW and weight.dtype == torch.float32 and _TURNS:
-        return _turned_back(torch.mm(weight, x.reshape(rows, -1).t()), x, bias)
-    if rows != 1:
+        columns, parts = columns.float(), weight.split(max(1, _PART // x.shape[-1]))
+        turned = torch.cat([torch.mm(part.float(), columns) for part in parts])  # [out, rows]
+    elif rows <= _FEW and weight.dtype == torch.float32 and _TURNS:
+        turned = torch.mm(weight, columns)
+    else:
         return F.linear(x, weight, bias)
+    if bias is not None:
+        turned = turned + bias[:, None]
+    return turned.to(x.dtype).t().contiguous().view(*x.shape[:-1], -1)
+
+
+def _of_one_row(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if weight.dtype == torch.float32:
         if weight.numel() < _LARGE:
             return F.linear(x, weight, bias)
@@ -76,12 +84,6 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     vector = x.reshape(-1)
     out = torch.mv(weight, vector) if bias is None else torch.addmv(bias, weight, vector)
     return out.view(*x.shape[:-1], -1)
-
-
-def _turned_back(turned: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
-    """[out, rows] and bias as what a linear layer gives for x."""
-    whole = turned if bias is None else turned + bias[:, None]
-    return whole.to(x.dtype).t().contiguous().view(*x.shape[:-1], -1)
 
 
 def plus(total: Tensor, x: Tensor, weight: Tensor) -> Tensor:
