@@ -64,7 +64,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return _of_one_row(x, weight, bias)
     columns = x.reshape(rows, -1).t()
     if rows >= _SEVERAL and weight.dtype == torch.bfloat16 and not HAS_BFLOAT16:
-        columns, parts = columns.float(), weight.split(max(1, _PART // x.shape[-1]))
+        columns, parts = columns.float(), torch.split(weight, max(1, _PART // x.shape[-1]))
         turned = torch.cat([torch.mm(part.float(), columns) for part in parts])  # [out, rows]
     elif rows <= _FEW and weight.dtype == torch.float32 and _TURNS:
         turned = torch.mm(weight, columns)

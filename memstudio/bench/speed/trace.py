@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WIDTHS = (256, 64, 16)
 TOKENS = (16, 128, 512)
-_ROUNDS = 3
+_ROUNDS = 7
 
 
 def measure(device: str, job: Job) -> list[Figure]:
