@@ -1,7 +1,6 @@
 """What the window is worth on this machine: how fast it stands there, how its icicle moves, and whether it ever makes one wait."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import numpy as np
 from PySide6.QtCore import QEvent, QEventLoop, QTimer
 from PySide6.QtGui import QGuiApplication
 
+from memstudio.bench.starting import warm_environment
 from memstudio.errors import UserError
 from memstudio.jobs import Job, Worker
 from memstudio.ui.app import application
@@ -102,14 +102,14 @@ def measure_banks(job: Job) -> tuple[WindowFigures, ...]:
 
 
 def measure_window(name: str, bank: str, job: Job, *, starts: int = STARTS, load_s: float = LOAD_S) -> WindowFigures:
-    """Measure the real window on a bank, edits in studies that go.
+    """Measure the real window on a bank, edits in studies that go; the first start is not counted.
 
     Raises:
         UserError: the window did not come up.
     """
     with TemporaryDirectory(prefix="memstudio-bench-") as folder:
-        began = tuple(start_of(bank, Path(folder) / f"study-{number}", job) for number in range(starts))
-        return _with_window(name, bank, Path(folder), began, job, load_s)
+        began = tuple(start_of(bank, Path(folder) / f"study-{number}", job) for number in range(starts + 1))
+        return _with_window(name, bank, Path(folder), began[1:], job, load_s)
 
 
 def start_of(bank: str, study: Path, job: Job) -> Start:
@@ -121,7 +121,7 @@ def start_of(bank: str, study: Path, job: Job) -> Start:
     job.breathe()
     command = [*COMMAND, "open", bank, "--study", str(study), "--timings"]
     began = time.time()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False, env=os.environ)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False, env=warm_environment())
     if done.returncode:
         raise UserError(f"memstudio open {bank}: it did not come up: {(done.stderr.strip().splitlines() or ['no word of it'])[-1]}")
     said = json.loads(done.stdout.strip().splitlines()[-1])
