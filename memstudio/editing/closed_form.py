@@ -10,13 +10,16 @@ that the blocks are known to hold, exact because r is small. λ is lowered until
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from memstudio.anchor.below import Below
 from memstudio.bank.values import ClusterId
 from memstudio.editing.lessons import (
     Batch,
@@ -34,6 +37,8 @@ from memstudio.editing.lessons import (
 
 if TYPE_CHECKING:
     from memstudio.editing.desk import Desk
+
+Rows = Mapping[ClusterId, Tensor]
 
 DAMPING = tuple(10.0 * 0.7**step for step in range(28))
 RIDGE = 1e-4
@@ -71,6 +76,20 @@ def solve(keys: Tensor, residuals: Tensor, covariance: Tensor, damping: float) -
     return change.float()
 
 
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A batch, and what the layers below the last with memory gave for it: no row that is solved for touches those."""
+
+    desk: Desk
+    batch: Batch
+    below: Below
+
+    def score(self, rows: Rows) -> Tensor:
+        """As `score_batch`."""
+        with self.below.kept():
+            return score_batch(self.desk, self.batch, rows)
+
+
 class _Solving:
     """One set of blocks that are solved together."""
 
@@ -86,15 +105,15 @@ class _Solving:
 
     def run(self, lessons: Sequence[Lesson], held: Sequence[Lesson]) -> tuple[dict[ClusterId, Tensor], float, int, int]:
         """New rows, the damping that was used, and how many of how many lessons they answer."""
-        taught = [make_batch(part, self._device) for group in by_blocks(self._desk, lessons) for part in parts(group)]
+        taught = [self._started(part) for group in by_blocks(self._desk, lessons) for part in parts(group)]
         kept = [make_batch(part, self._device) for group in by_blocks(self._desk, held) for part in parts(group)]
-        keys = torch.cat([self._keys(batch) for batch in taught])
-        residuals = torch.cat([self._residuals(batch) for batch in taught])
-        known = torch.cat([keys[:0], *(self._keys(batch) for batch in kept)])
+        keys = torch.cat([self._keys(each.batch, each.score) for each in taught])
+        residuals = torch.cat([self._residuals(each) for each in taught])
+        known = torch.cat([keys[:0], *(self._keys(batch, partial(score_batch, self._desk, batch)) for batch in kept)])
         covariance = known.T @ known
         for damping in DAMPING:
             rows = self._moved(solve(keys, residuals, covariance, damping))
-            said = sum(int(certain(score_batch(self._desk, batch, rows), batch.answers, _CERTAIN).sum()) for batch in taught)
+            said = sum(int(certain(each.score(rows), each.batch.answers, _CERTAIN).sum()) for each in taught)
             if said == len(lessons):
                 break
         return {cluster: row.cpu() for cluster, row in rows.items()}, damping, said, len(lessons)
@@ -108,11 +127,15 @@ class _Solving:
             moved[cluster] = new.to(self._desk.bank.dtype).float()
         return moved
 
+    def _started(self, lessons: Sequence[Lesson]) -> _Started:
+        arm = self._arm
+        return _Started(self._desk, make_batch(lessons, self._device), Below(arm.anchor, arm.attached.layers[self._position]))
+
     @torch.no_grad()
-    def _keys(self, batch: Batch) -> Tensor:
+    def _keys(self, batch: Batch, score: Callable[[Rows], Tensor]) -> Tensor:
         """The keys [N, r] at the positions that predict the answers; blocks that a prompt does not fetch are zero there."""
         with self._arm.attached.captured() as capture:
-            score_batch(self._desk, batch, self._rows)
+            score(self._rows)
         counted = batch.answers >= 0
         found = torch.zeros(int(counted.sum()), self._width, device=self._device)
         for cluster in batch.lessons[0].path:
@@ -121,16 +144,17 @@ class _Solving:
                 found[:, self._place[cluster]] = hidden[:, -counted.shape[1] :][counted].float()
         return found
 
-    def _residuals(self, batch: Batch) -> Tensor:
+    def _residuals(self, started: _Started) -> Tensor:
         """For each position that predicts an answer token the δ [d] that has it said: [N, d], found in units of what the MLP puts out."""
+        batch = started.batch
         counted = batch.answers >= 0
-        unit = self._unit(batch)
+        unit = self._unit(started)
         delta = torch.zeros(*counted.shape, self._desk.bank.manifest.hidden_size, device=self._device, requires_grad=True)
         optimizer = torch.optim.Adam([delta], lr=RESIDUAL_LR)
         for _ in range(RESIDUAL_STEPS):
             optimizer.zero_grad(set_to_none=True)
             with self._nudged(delta * unit):
-                scores = score_batch(self._desk, batch, self._rows)
+                scores = started.score(self._rows)
             if bool(certain(scores, batch.answers, RESIDUAL_CERTAIN).all()):
                 break
             torch.autograd.backward(answer_loss(scores, batch.answers).sum() + RESIDUAL_DECAY * delta.pow(2).sum())
@@ -139,11 +163,11 @@ class _Solving:
         return (delta.detach() * unit)[counted]
 
     @torch.no_grad()
-    def _unit(self, batch: Batch) -> float:
+    def _unit(self, started: _Started) -> float:
         """The root mean square of the MLP's output with memory, over the prompt."""
         with self._arm.attached.captured() as capture:
-            score_batch(self._desk, batch, self._rows)
-        return float(capture.total[self._position][batch.mask.bool()].float().pow(2).mean().sqrt())
+            started.score(self._rows)
+        return float(capture.total[self._position][started.batch.mask.bool()].float().pow(2).mean().sqrt())
 
     @contextmanager
     def _nudged(self, delta: Tensor) -> Iterator[None]:
