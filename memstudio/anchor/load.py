@@ -73,6 +73,24 @@ class Anchor:
         """Number of parameters, tied ones counted once."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
+    @contextmanager
+    def breathing(self, breathe: Callable[[], None]) -> Iterator[None]:
+        """Have `breathe` called once a layer of every forward inside, outside of inference mode; where it raises, the forward ends.
+
+        It may do anything but run this anchor.
+        """
+
+        def pause(*_: object) -> None:
+            with torch.inference_mode(False):
+                breathe()
+
+        hooks = [mlp.register_forward_pre_hook(pause) for mlp in self.mlps]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
     @property
     def architecture(self) -> str:
         """The model class, for example LlamaForCausalLM."""

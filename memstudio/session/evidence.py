@@ -10,6 +10,7 @@ from memstudio.anchor.lens import block_neurons
 from memstudio.anchor.values import Neuron, Trace
 from memstudio.bank.overlay import resolve
 from memstudio.bank.values import ClusterId, Memory
+from memstudio.jobs import Job
 from memstudio.session.routing import fetched
 from memstudio.session.running import Wish
 
@@ -27,9 +28,44 @@ def trace(
     prefix: Sequence[int],
     answer: str | Sequence[int] | None,
     against: str | Sequence[int] | None,
+    job: Job | None,
 ) -> Trace:
     """See `Session.trace`."""
+    work = job or Job("trace")
+    while True:
+        try:
+            return _trace(session, text, key, route, prefix, answer, against, work)
+        except _Moved:
+            continue
+
+
+class _Moved(Exception):
+    """What stands at the head, or what is tried on runs, is another one than when the trace began."""
+
+
+def _trace(
+    session: Session,
+    text: str,
+    key: str | None,
+    route: Sequence[ClusterId] | None,
+    prefix: Sequence[int],
+    answer: str | Sequence[int] | None,
+    against: str | Sequence[int] | None,
+    job: Job,
+) -> Trace:
+    """One that ends where an edit lands in it.
+
+    Raises:
+        _Moved: it did.
+    """
     session.running.encode(text)
+    began = session.head, session.runtime
+
+    def breathe() -> None:
+        job.breathe()
+        if (session.head, session.runtime) != began:
+            raise _Moved
+
     chosen = fetched(session, text, key, route)
     wish = Wish("fetched", chosen.clusters)
 
@@ -40,17 +76,18 @@ def trace(
         return True
 
     session.fetch(wish)
-    return instrument.trace(
-        session.running.attached,
-        text,
-        chosen,
-        prefix=prefix,
-        answer=answer,
-        against=against,
-        fill=fill,
-        revision=session.head,
-        lens=session.running.lens,
-    )
+    with session.running.anchor.breathing(breathe):
+        return instrument.trace(
+            session.running.attached,
+            text,
+            chosen,
+            prefix=prefix,
+            answer=answer,
+            against=against,
+            fill=fill,
+            revision=session.head,
+            lens=session.running.lens,
+        )
 
 
 def neurons(session: Looking, cluster: ClusterId) -> tuple[Neuron, ...]:

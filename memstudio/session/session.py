@@ -330,19 +330,20 @@ class Session(Looking):
         prefix: Sequence[int] = (),
         answer: str | Sequence[int] | None = None,
         against: str | Sequence[int] | None = None,
+        job: Job | None = None,
     ) -> Trace:
         """The record of one run: contributions (projected), norms (observed), effects on an answer (causal). Emits Traced.
 
         answer: what is explained, the greedy continuation unless given; against: a second answer. Either is a text, or ids.
         prefix: ids of tokens generated before the one that is explained. The key is routed as without them; name the run's own route
-        to have what it fetched then.
+        to have what it fetched then. job: breathes once a layer; where an edit or a try lands there, the trace begins anew under it.
 
         Raises:
             UserError: an empty or over-long prompt or answer, a cluster that does not exist.
         """
         from memstudio.session.evidence import trace
 
-        found = trace(self, text, key=key, route=route, prefix=prefix, answer=answer, against=against)
+        found = trace(self, text, key=key, route=route, prefix=prefix, answer=answer, against=against, job=job)
         self.emit(Traced(found))
         if not prefix:
             note_trace(self, found)

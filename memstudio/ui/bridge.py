@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from memstudio.anchor.values import Token
 from memstudio.bank.values import ClusterId
 from memstudio.errors import BankMoved
 from memstudio.events import Committed, Did, Event, Finished, Generated, Hidden, Routed, Traced
@@ -73,6 +74,8 @@ class Bridge(Crossing):
         self._expected: dict[str, str] = {}
         self._ask = 0
         self._answering: Job | None = None
+        self._tracing: Job | None = None
+        self._explaining: Job | None = None
         for kind, signal in (
             (Opened, self.opened),
             (BankSought, self.bank_sought),
@@ -118,6 +121,8 @@ class Bridge(Crossing):
             self.post(errands.opened(session, facts))
             return None
 
+        self._stop_tracing()
+        self.stop_explaining()
         self._submit(f"Opening {Path(wish.path).name}", work, shown=True)
 
     def load(self) -> None:
@@ -129,7 +134,9 @@ class Bridge(Crossing):
         self.errand(f"Moving the model to the {device.upper()}", lambda session, _: open_errands.moved(session, device), shown=True)
 
     def generate(self, ask: Ask) -> None:
-        """Answer; `asked`, `routed`, `generated` …, `finished` and, whatever happens, `ended` follow."""
+        """Answer; `asked`, `routed`, `generated` …, `finished` and, whatever happens, `ended` follow. What was traced until then ends."""
+        self._stop_tracing()
+        self.stop_explaining()
         self._answering = self.errand("Answering", lambda session, job: self._answer(session, job, ask), last=Ended(ask.number))
 
     def stop(self) -> None:
@@ -143,12 +150,32 @@ class Bridge(Crossing):
         self.urgent("Recompute", lambda session, _: session.recompute())
 
     def trace(self, ask: Ask) -> None:
-        """Trace a prompt; `traced` follows. Of a prompt that the bank's facts hold the right answer is explained."""
+        """Trace a prompt; `traced` follows, unless another one is asked for. Of a prompt that the bank's facts hold the right answer is
+        explained."""
 
-        def work(session: "Session", _: Job) -> None:
-            session.trace(ask.text, key=ask.key, answer=self._expected.get(ask.text))
+        def work(session: "Session", job: Job) -> None:
+            session.trace(ask.text, key=ask.key, answer=self._expected.get(ask.text), job=job)
 
-        self.errand("Tracing", work, shown=True)
+        self._stop_tracing()
+        self._tracing = self.errand("Tracing", work, shown=True)
+
+    def explain(self, text: str, route: tuple[ClusterId, ...], prefix: tuple[int, ...], token: Token) -> None:
+        """Trace a token of an answer, behind those before it; `traced` follows, unless another token is to be explained."""
+
+        def work(session: "Session", job: Job) -> None:
+            session.trace(text, route=route, prefix=prefix, answer=(token.id,), job=job)
+
+        self.stop_explaining()
+        self._explaining = self.errand(f"Explaining token {token.index}", work, shown=True)
+
+    def stop_explaining(self) -> None:
+        """End the trace of a token."""
+        if self._explaining is not None:
+            self._explaining.cancel()
+
+    def _stop_tracing(self) -> None:
+        if self._tracing is not None:
+            self._tracing.cancel()
 
     def edit(self, verb: str, make: Callable[["Session"], "Edit"]) -> None:
         """Commit an edit of blocks, between two tokens where an answer is being written; `committed` and `studied` follow."""

@@ -5,7 +5,6 @@ from PySide6.QtCore import QObject
 from memstudio.anchor.values import Run, Trace
 from memstudio.bank.values import ClusterId, Memory
 from memstudio.events import Routed, Traced
-from memstudio.jobs import Job
 from memstudio.ui.panels.token_card import said_of
 from memstudio.ui.panels.token_foot import summary
 from memstudio.ui.panels.token_strip import bound_of
@@ -26,7 +25,6 @@ class TokenStudio(QObject):
         self._whole: Trace | None = None
         self._one: Trace | None = None
         self._at: TokenView | None = None
-        self._job: Job | None = None
         bridge = self._bridge
         for signal, slot in (
             (bridge.opened, self._opened),
@@ -54,22 +52,18 @@ class TokenStudio(QObject):
             return
         text, memory, route = self._run_of(view)
         token = view.tokens[place]
-        self._stop()
+        self._bridge.stop_explaining()
         if memory != "fetched" or not route:
             self._studio.panels.status.say(f"This run fetched no blocks, so nothing explains token {token.index}.", kind="notice")
             return
         view.point(place)
         self._at = view
         prefix = tuple(each.id for each in view.tokens[:place])
-        self._job = self._bridge.errand(
-            f"Explaining token {token.index}",
-            lambda session, _: (session.trace(text, route=route, prefix=prefix, answer=(token.id,)), None)[1],
-            shown=True,
-        )
+        self._bridge.explain(text, route, prefix, token)
 
     def leave(self) -> None:
         """Have the panels speak of the prompt again."""
-        self._stop()
+        self._bridge.stop_explaining()
         self._at = None
         for view in self.views:
             view.point(None)
@@ -81,11 +75,6 @@ class TokenStudio(QObject):
             else:
                 self._studio.show_trace(self._whole)
 
-    def _stop(self) -> None:
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
-
     def _run_of(self, view: TokenView) -> tuple[str, Memory, tuple[ClusterId, ...]]:
         """Prompt, memory and route of the run whose answer a view shows."""
         if view is self._prompt.now:
@@ -96,12 +85,12 @@ class TokenStudio(QObject):
     # What comes back
 
     def _opened(self, _: Opened) -> None:
-        self._stop()
+        self._bridge.stop_explaining()
         self._asked, self._route, self._whole, self._one, self._at = None, (), None, None, None
         self._measure()
 
     def _began(self, ask: Ask) -> None:
-        self._stop()
+        self._bridge.stop_explaining()
         if not ask.kept:
             self._route = ()
         same = self._whole is not None and self._whole.prompt == ask.text
