@@ -6,9 +6,12 @@ submitted with `urgent=True` runs there, on the same thread.
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_STRETCH = 4096
 
 
 class Cancelled(Exception):
@@ -37,10 +40,24 @@ class Job:
 
     def progress(self, done: int, total: int | None = None) -> None:
         """Report `done` of `total` units, then breathe."""
-        self.done, self.total = done, total
-        if self._on_progress is not None:
-            self._on_progress(self)
+        self._tell(done, total)
         self.breathe()
+
+    def heed(self, done: int, total: int | None = None) -> None:
+        """As `progress` where no urgent call may come in between: in the middle of a transaction.
+
+        Raises:
+            Cancelled: the user cancelled the job.
+        """
+        self._tell(done, total)
+        self._end_where_cancelled()
+
+    def through(self, items: Iterable[T]) -> Iterator[T]:
+        """Many items that take little each: breathes every few thousand of them."""
+        for number, item in enumerate(items):
+            if number % _STRETCH == 0:
+                self.breathe()
+            yield item
 
     def breathe(self) -> None:
         """Run the urgent calls that wait.
@@ -50,6 +67,14 @@ class Job:
         """
         if self._worker is not None:
             self._worker.run_urgent()
+        self._end_where_cancelled()
+
+    def _tell(self, done: int, total: int | None) -> None:
+        self.done, self.total = done, total
+        if self._on_progress is not None:
+            self._on_progress(self)
+
+    def _end_where_cancelled(self) -> None:
         if self.cancelled:
             raise Cancelled(self.title)
 
@@ -67,8 +92,8 @@ class Worker:
         self._thread.start()
 
     def submit(self, title: str, work: Work, *, urgent: bool = False, on_progress: Callable[[Job], None] | None = None) -> Job:
-        """Queue `work(job)`; its result or exception arrives in `job.future`."""
-        job = Job(title, self, on_progress)
+        """Queue `work(job)`; its result or exception arrives in `job.future`. No urgent call comes in where an urgent one breathes."""
+        job = Job(title, None if urgent else self, on_progress)
         if urgent:
             self._urgent.put((job, work))
             self._jobs.put((Job("wake", self), lambda _: self.run_urgent()))

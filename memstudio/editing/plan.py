@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -91,8 +92,8 @@ def plan_edit(edit: Edit, desk: Desk, base: int = 0) -> Plan:
     bank, changes = desk.bank, draft.changes
     changed = [change.cluster for change in changes]
     named = set(edit.clusters)
-    descendants = tuple(c for c in changed if c not in named and any(a in named for a in bank.tree.ancestors(c)))
-    orphans = _new_orphans(bank, desk.overlay, changes)
+    descendants = tuple(c for c in desk.job.through(changed) if c not in named and any(a in named for a in bank.tree.ancestors(c)))
+    orphans = _new_orphans(desk, changes)
     notes = list(draft.notes)
     if descendants:
         notes.append(f"{len(descendants)} descendants go along")
@@ -103,7 +104,7 @@ def plan_edit(edit: Edit, desk: Desk, base: int = 0) -> Plan:
         notes.append(f"orphans, kept below a pruned ancestor: {_names(orphans)}")
     if any(change.after.pruned for change in changes):
         notes.append(f"where a pruned block is routed to, {_FALLBACK[bank.manifest.fallback]}")
-    size = sum(bank.manifest.row_bytes(c.level) for c in changed)
+    size = sum(count * bank.manifest.row_bytes(level) for level, count in Counter(c.level for c in changed).items())
     receipt = {
         "blocks": len(changes),
         "bytes": size,
@@ -112,9 +113,7 @@ def plan_edit(edit: Edit, desk: Desk, base: int = 0) -> Plan:
         "notes": notes,
         "figures": dict(draft.figures),
     }
-    return Plan(
-        edit, base, changes, len(changes), size, descendants, orphans, tuple(notes), dict(draft.tensors), draft.figures, receipt
-    )
+    return Plan(edit, base, changes, len(changes), size, descendants, orphans, tuple(notes), dict(draft.tensors), draft.figures, receipt)
 
 
 _FALLBACK = {
@@ -124,18 +123,19 @@ _FALLBACK = {
 }
 
 
-def _new_orphans(bank: Bank, overlay: Overlay, changes: Iterable[Change]) -> tuple[ClusterId, ...]:
+def _new_orphans(desk: Desk, changes: Iterable[Change]) -> tuple[ClusterId, ...]:
     """Clusters that keep a block under a pruned ancestor after `changes`, and did not before."""
+    bank, overlay = desk.bank, desk.overlay
     after = dict(overlay) | {change.cluster: change.after for change in changes}
     suspects: dict[ClusterId, None] = {}
-    for change in changes:
+    for change in desk.job.through(changes):
         below = bank.tree.subtree(change.cluster) if change.after.pruned else (change.cluster,)
         suspects.update(dict.fromkeys(below))
-    return tuple(sorted(c for c in suspects if _is_orphan(bank, after, c) and not _is_orphan(bank, overlay, c)))
+    return tuple(sorted(c for c in desk.job.through(suspects) if _is_orphan(bank, after, c) and not _is_orphan(bank, overlay, c)))
 
 
 def _is_orphan(bank: Bank, overlay: Overlay, cluster: ClusterId) -> bool:
-    if not bank.has_block(cluster) or overlay.get(cluster, BASE).pruned:
+    if overlay.get(cluster, BASE).pruned or not bank.has_block(cluster):
         return False
     return any(overlay.get(ancestor, BASE).pruned for ancestor in bank.tree.ancestors(cluster))
 

@@ -14,6 +14,7 @@ from memstudio.bank.values import BASE, PRUNED, Change, ClusterId, Overlay
 from memstudio.editing.plan import Draft, title_of
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
+from memstudio.jobs import Job
 
 if TYPE_CHECKING:
     from memstudio.bank.bank import Bank
@@ -36,19 +37,20 @@ class Prune:
 
     def draft(self, desk: Desk) -> Draft:
         """The blocks that go; see `changes`."""
-        return Draft(tuple(self.changes(desk.bank, desk.overlay)))
+        return Draft(tuple(self.changes(desk.bank, desk.overlay, desk.job)))
 
-    def changes(self, bank: Bank, overlay: Overlay) -> list[Change]:
+    def changes(self, bank: Bank, overlay: Overlay, job: Job | None = None) -> list[Change]:
         """The blocks that go.
 
         Raises:
             UserError: a cluster does not exist, or no block is left to prune.
         """
-        reached = _reached(bank, self.clusters, below=not self.orphan)
+        work = job or Job(self.verb)
+        reached = _reached(bank, work.through(self.clusters), below=not self.orphan)
         changes = [
             Change(cluster, before, PRUNED)
-            for cluster in sorted(reached)
-            if bank.has_block(cluster) and not (before := overlay.get(cluster, BASE)).pruned
+            for cluster in work.through(sorted(reached))
+            if not (before := overlay.get(cluster, BASE)).pruned and bank.has_block(cluster)
         ]
         if not changes:
             raise UserError(f"{title_of(self.verb, self.clusters)}: no block is left there to prune")
@@ -71,21 +73,22 @@ class Restore:
 
     def draft(self, desk: Desk) -> Draft:
         """The blocks that come back; see `changes`."""
-        return Draft(tuple(self.changes(desk.bank, desk.overlay)))
+        return Draft(tuple(self.changes(desk.bank, desk.overlay, desk.job)))
 
-    def changes(self, bank: Bank, overlay: Overlay) -> list[Change]:
+    def changes(self, bank: Bank, overlay: Overlay, job: Job | None = None) -> list[Change]:
         """The blocks that come back.
 
         Raises:
             UserError: a cluster does not exist, or every block there is as shipped already.
         """
-        named = set(_reached(bank, self.clusters, below=False))
+        work = job or Job(self.verb)
+        named = set(_reached(bank, work.through(self.clusters), below=False))
         reached = set(named)
         if not self.orphan:
-            reached.update(_reached(bank, self.clusters, below=True))
-            reached.update(ancestor for cluster in named for ancestor in bank.tree.ancestors(cluster))
+            reached.update(_reached(bank, work.through(self.clusters), below=True))
+            reached.update(ancestor for cluster in work.through(named) for ancestor in bank.tree.ancestors(cluster))
         changes = []
-        for cluster in sorted(reached):
+        for cluster in work.through(sorted(reached)):
             before = overlay.get(cluster, BASE)
             if before != BASE and (before.pruned or cluster in named):
                 changes.append(Change(cluster, before, BASE))

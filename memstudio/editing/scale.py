@@ -48,13 +48,13 @@ class Scale:
             raise UserError(f"scale {self.factor:g}: choose a factor from {LEAST:g} to {MOST:g}; 1 is the block itself")
         title = self.title
         reached: dict[ClusterId, None] = {}
-        for cluster in self.clusters:
+        for cluster in desk.job.through(self.clusters):
             desk.bank.tree.check(cluster)
             if not has_own_block(desk.bank, desk.overlay, cluster):
                 raise UserError(f"cluster {cluster}: has no block now; restore it first, or choose another")
             reached.update(dict.fromkeys(desk.bank.tree.subtree(cluster) if self.subtree else (cluster,)))
         changes = []
-        for cluster in sorted(reached):
+        for cluster in desk.job.through(sorted(reached)):
             before = desk.state(cluster)
             after = BlockState(before.source, self.factor)
             if before != after and has_own_block(desk.bank, desk.overlay, cluster):

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from memstudio.history.values import Revision
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WORDS = ("base", "pruned")
 _LONGEST_TEXT = 2000
+_STRETCH = 4096
 _LARGEST_LEVEL = 999
 _LARGEST_INDEX = 10**9 - 1  # these two as parse_cluster reads them
 
@@ -80,14 +81,18 @@ def check_writable(verb: str, title: str, changes: Sequence[Change]) -> None:
         raise ValueError(f"{verb}: the title has more than {_LONGEST_TEXT} characters")
     if len({change.cluster for change in changes}) < len(changes):
         raise ValueError(f"{title}: one cluster is changed twice")
+    sound: set[BlockState] = set()
     for change in changes:
-        fault = cluster_fault(*change.cluster) or _state_fault(change.after.source, float(change.after.scale))
+        fault = cluster_fault(*change.cluster)
+        if fault is None and change.after not in sound:
+            fault = _state_fault(change.after.source, float(change.after.scale))
+            sound.add(change.after)
         if fault is not None:
             raise ValueError(f"{title}: {fault}")
 
 
-def write_revision(connection: Connection, revision: Revision) -> None:
-    """Insert a revision and its changes."""
+def write_revision(connection: Connection, revision: Revision, told: Callable[[int, int], None]) -> None:
+    """Insert a revision and its changes; told: hears how many of them are written, and of how many."""
     connection.execute(
         schema.revisions.insert().values(
             id=revision.id,
@@ -98,19 +103,22 @@ def write_revision(connection: Connection, revision: Revision) -> None:
             time_s=revision.time_s,
         )
     )
-    rows = [
-        {
-            "revision": revision.id,
-            "level": change.cluster.level,
-            "idx": change.cluster.index,
-            "before_source": change.before.source,
-            "before_scale": float(change.before.scale),
-            "after_source": change.after.source,
-            "after_scale": float(change.after.scale),
-        }
-        for change in revision.changes
-    ]
-    connection.execute(schema.changes.insert(), rows)
+    statement = schema.changes.insert().compile(dialect=connection.dialect)
+    for start in range(0, len(revision.changes), _STRETCH):
+        told(start, len(revision.changes))
+        rows = [
+            (
+                revision.id,
+                *change.cluster,
+                change.before.source,
+                float(change.before.scale),
+                change.after.source,
+                float(change.after.scale),
+            )
+            for change in revision.changes[start : start + _STRETCH]
+        ]
+        connection.exec_driver_sql(str(statement), rows)
+    told(len(revision.changes), len(revision.changes))
 
 
 def write_receipt(connection: Connection, revision: int, receipt: str) -> None:

@@ -166,8 +166,17 @@ class Store(Reading):
         return blobs.put(self._blobs, tensor)
 
     @contextmanager
-    def commit(self, verb: str, title: str, changes: Sequence[Change], receipt: Mapping[str, Any] | None = None) -> Iterator[Revision]:
+    def commit(
+        self,
+        verb: str,
+        title: str,
+        changes: Sequence[Change],
+        receipt: Mapping[str, Any] | None = None,
+        told: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Iterator[Revision]:
         """Put a revision on the head. The body runs between the rows and COMMIT; if it raises, nothing has happened.
+
+        told: hears within the transaction how many of the changes are written, and of how many; where it raises, nothing has happened.
 
         Within the body the store already reads as after the commit.
 
@@ -186,7 +195,7 @@ class Store(Reading):
         def write() -> tuple[Revision, Place]:
             number = walk.last_id(writer) + 1
             revision = Revision(number, place.head, verb, title, kept, plain, time.time(), current=True, head=True)
-            write_revision(writer, revision)
+            write_revision(writer, revision, told)
             purging.unmark(self._db, writer, (change.after.source for change in kept))
             _point(writer, head=number, tip=number)
             return revision, Place(number, number, overlay)

@@ -260,9 +260,8 @@ class Session(Looking):
         from memstudio.editing.kinds import edit_to_json
 
         again = edit_to_json(plan.edit)
-        return self.commit(
-            plan.edit.verb, plan.edit.title, plan.changes, tensors=plan.tensors, receipt=receipt | ({"edit": again} if again else {})
-        )
+        receipt |= {"edit": again} if again else {}
+        return self.commit(plan.edit.verb, plan.edit.title, plan.changes, tensors=plan.tensors, receipt=receipt, job=job)
 
     def request(
         self,

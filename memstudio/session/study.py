@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from memstudio.bank.values import BASE, BlockState, Change, ClusterId, Overlay
 from memstudio.errors import UserError
 from memstudio.events import Committed, Did, Event
+from memstudio.jobs import Job
 from memstudio.session.telling import tells
 
 if TYPE_CHECKING:
@@ -155,8 +156,11 @@ class Study:
         *,
         tensors: Mapping[str, torch.Tensor] | None = None,
         receipt: Mapping[str, Any] | None = None,
+        job: Job | None = None,
     ) -> Revision:
         """Commit changes that are worked out already; tensors holds their new blocks. For the session's own parts. Emits Committed.
+
+        job: hears of the progress; where it is cancelled before all is written, nothing has happened.
 
         Raises:
             UserError: the session only reads, or a change does not start at what stands at the head.
@@ -165,7 +169,8 @@ class Study:
         kept = {cluster: state for cluster, state in after.items() if state != BASE}
         for row in (tensors or {}).values():
             self.store.put_blob(row)
-        with self._settling(kept) as settle, self.store.commit(verb, title, changes, receipt=receipt) as revision:
+        heed = (job or Job(verb)).heed
+        with self._settling(kept) as settle, self.store.commit(verb, title, changes, receipt=receipt, told=heed) as revision:
             settle()
         self.emit(Committed(revision, frozenset(change.cluster for change in changes)))
         return revision

@@ -178,13 +178,14 @@ class Bridge(Crossing):
             self._tracing.cancel()
 
     def edit(self, verb: str, make: Callable[["Session"], "Edit"]) -> None:
-        """Commit an edit of blocks, between two tokens where an answer is being written; `committed` and `studied` follow."""
+        """Commit an edit of blocks, between two tokens where an answer is being written; `committed` and `studied` follow, unless it was
+        cancelled before all was written."""
 
-        def work(session: "Session", _: Job) -> Message:
-            session.apply(make(session))
+        def work(session: "Session", job: Job) -> Message:
+            session.apply(make(session), job=job)
             return Studied(errands.study_view(session))
 
-        self.urgent(verb, work)
+        self.errand(verb.capitalize(), work, shown=True, urgent=True)
 
     def undo(self) -> None:
         """Go back to the head's parent."""

@@ -47,6 +47,8 @@ class Crossing(QObject):
         self._jobs: dict[int, Job] = {}
         self._unseen: dict[int, Job] = {}
         """Long work by its number: what the status bar shows, and what it does not."""
+        self._urgent: dict[int, Job] = {}
+        """Urgent work, which is done even where the window goes: it was what a person did last."""
         self._attendants: list[Callable[[Session], None]] = []
         self._background: Job | None = None
         self._carried: dict[type, Any] = {JobView: self.job, Crashed: self.crashed}
@@ -74,8 +76,9 @@ class Crossing(QObject):
 
     def cancel(self, number: int) -> None:
         """Cancel a job that the status bar shows."""
-        if number in self._jobs:
-            self._jobs[number].cancel()
+        job = self._jobs.get(number) or self._urgent.get(number)
+        if job is not None:
+            job.cancel()
 
     def close(self) -> None:
         """Cancel what runs, close the session on its own thread, end the thread. Waits for it: the window is gone by then."""
@@ -148,13 +151,13 @@ class Crossing(QObject):
         background: bool = False,
     ) -> Job:
         """See `errand`."""
-        number = next(self._numbers)
+        number, place = next(self._numbers), self._urgent if urgent else self._jobs if shown else self._unseen
         if not background:
             self._under_way += 1
             if not urgent:
                 self._end_background()
 
-        told = JobTold(self.post, number, title, owner, waits=bool(self._jobs or self._unseen)) if shown else None
+        told = JobTold(self.post, number, title, owner, waits=not urgent and bool(self._jobs or self._unseen)) if shown else None
 
         def begin(job: Job) -> Message | None:
             outer, self._at_work = self._at_work, job
@@ -164,13 +167,12 @@ class Crossing(QObject):
                 result = work(job)
             finally:
                 self._at_work = outer
-            if job.cancelled:  # it could not be interrupted, so what it brought is dropped
+            if job.cancelled and not (urgent and shown):  # it could not be interrupted, so what it brought is dropped; an edit stands
                 raise Cancelled(title)
             return result
 
         def settle(future: Future[Any]) -> None:
-            self._jobs.pop(number, None)
-            self._unseen.pop(number, None)
+            place.pop(number, None)
             if told is not None:
                 told.end(job)
             for message in (outcome(title, future, refused or Failed), moved_away(future), last, None if background else Settled()):
@@ -180,8 +182,7 @@ class Crossing(QObject):
         job = self._worker.submit(title, begin, urgent=urgent, on_progress=told)
         if urgent:
             self._nudge.set()
-        if not urgent:  # those end soon, and what a person did last is still done
-            (self._jobs if shown else self._unseen)[number] = job
+        place[number] = job
         job.future.add_done_callback(settle)
         return job
 
