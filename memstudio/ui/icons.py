@@ -16,9 +16,8 @@ def icon(name: str, tone: Tone, colour: str | None = None) -> QIcon:
     """An icon of resources/icons/NAME.svg in the tone's text colour (or another), sharp at 16 to 64 px, faded when disabled."""
     made = QIcon()
     for size in (16, 20, 24, 32, 64):
-        picture = pixmap(name, colour or tone.text, size)
-        made.addPixmap(picture)
-        made.addPixmap(_faded(picture), QIcon.Mode.Disabled)
+        made.addPixmap(pixmap(name, colour or tone.text, size))
+        made.addPixmap(_faded(name, colour or tone.text, size), QIcon.Mode.Disabled)
     return made
 
 
@@ -44,11 +43,17 @@ def _drawing(name: str) -> str:
     return (resources() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
 
 
-def _faded(picture: QPixmap) -> QPixmap:
+def _faded(name: str, colour: str, size: int) -> QPixmap:
+    """The drawing as it looks disabled, kept as `pixmap` keeps it."""
+    key, faded = f"memstudio/faded/{name}/{colour}/{size}", QPixmap()
+    if QPixmapCache.find(key, faded):
+        return faded
+    picture = pixmap(name, colour, size)
     faded = QPixmap(picture.size())
     faded.fill(Qt.GlobalColor.transparent)
     painter = QPainter(faded)
     painter.setOpacity(DISABLED_OPACITY)
     painter.drawPixmap(0, 0, picture)
     painter.end()
+    QPixmapCache.insert(key, faded)
     return faded

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
 from memstudio.paths import resources
+from memstudio.ui.dress import Dress
 
 ThemeChoice = Literal["system", "light", "dark"]
 
@@ -90,6 +91,7 @@ class Theme(QObject):
         self.tone = LIGHT
         self.text_percent = 100
         self._bare = False
+        self._dress: Dress | None = None
         self._points = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont).pointSizeF()
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(self._follow)
@@ -99,7 +101,7 @@ class Theme(QObject):
         before = self.text_percent
         self.choice = choice
         self.text_percent = text_percent or before
-        self._apply()
+        self._apply(resized=self.text_percent != before)
         if self.text_percent != before:
             self.resized.emit()
 
@@ -118,13 +120,13 @@ class Theme(QObject):
             yield
         finally:
             self._bare = False
-            self._style()
+            self._style(resized=False)
 
     def _follow(self) -> None:
         if self.choice == "system":
-            self._apply()
+            self._apply(resized=False)
 
-    def _apply(self) -> None:
+    def _apply(self, *, resized: bool) -> None:
         tone = tone_of(self.choice)
         self.tone = tone
         app = QApplication.instance()
@@ -133,15 +135,19 @@ class Theme(QObject):
             font = app.font()
             font.setPointSizeF(self._points * self.text_percent / 100)
             app.setFont(font)
-        self._style()
+        self._style(resized=resized)
         self.changed.emit()
 
-    def _style(self) -> None:
-        window, app = self.parent(), QApplication.instance()
-        styled = window if isinstance(window, QWidget) else app
-        sheet = style_sheet(self.tone, self.text_percent)
-        if isinstance(styled, QWidget | QApplication) and not self._bare and styled.styleSheet() != sheet:  # each time styles all anew
+    def _style(self, *, resized: bool) -> None:
+        if self._bare:
+            return
+        styled, sheet = self.parent(), style_sheet(self.tone, self.text_percent)
+        if isinstance(styled, QApplication) and styled.styleSheet() != sheet:  # each time styles all anew
             styled.setStyleSheet(sheet)
+        elif isinstance(styled, QWidget) and self._dress is None:
+            self._dress = Dress(styled, sheet)
+        elif self._dress is not None:
+            self._dress.change(sheet, everywhere=resized)
 
 
 def tone_of(choice: ThemeChoice) -> Tone:
@@ -186,7 +192,7 @@ def style_sheet(tone: Tone, text_percent: int = 100) -> str:
     t = tone
     drawings, tone_name = (resources() / "icons").as_posix(), "dark" if t.dark else "light"
     return f"""
-    QMainWindow::separator {{ background: {t.window}; width: 5px; height: 5px; }}
+    QMainWindow::separator {{ background: transparent; width: 5px; height: 5px; }}
     QToolBar {{ background: {t.window}; border: 0; border-bottom: 1px solid {t.line}; padding: 3px 6px; spacing: 2px; }}
     QToolBar QToolButton {{ padding: 4px 7px; border: 1px solid transparent; border-radius: 5px; }}
     QToolBar QToolButton:hover {{ background: {t.raised}; border-color: {t.line}; }}
