@@ -1,9 +1,10 @@
-"""What all tests share: no display, one thread for torch, one tiny bank that nobody writes to."""
+"""What all tests share: no display, one thread for torch, also in the processes that they start, one tiny bank that nobody writes to."""
 
 import os
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before anything imports Qt
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for one another on a busy machine burn its time
 
 from pathlib import Path
 
