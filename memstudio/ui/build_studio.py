@@ -1,5 +1,7 @@
 """What the window does about building: the dialog and its bridge, and a model folder that was opened as if it were a bank."""
 
+from functools import cached_property
+
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
@@ -16,17 +18,22 @@ class BuildStudio(QObject):
 
     def __init__(self, studio: Studio, window: QWidget) -> None:
         super().__init__(window)
-        self._studio = studio
+        self._studio, self._window = studio, window
         self.bridge = BuildBridge(studio.bridge)
-        self.dialog = BuildDialog(window)
-        dialog, bridge = self.dialog, self.bridge
+        self.bridge.model_found.connect(self._found)
+        self.bridge.built.connect(self._built)
+        studio.panels.status.cancel_wanted.connect(self._cancel)
+
+    @cached_property
+    def dialog(self) -> BuildDialog:
+        """The dialog, made when it is first wanted: the window opens sooner."""
+        dialog, bridge = BuildDialog(self._window), self.bridge
         for signal, slot in (
             (dialog.looking, bridge.look),
             (dialog.stopping, bridge.stop_looking),
             (dialog.building, bridge.build),
             (dialog.cancelling, bridge.cancel),
             (dialog.open_wanted, self.open_wanted),
-            (bridge.model_found, self._found),
             (bridge.model_seen, dialog.show_model),
             (bridge.place_seen, dialog.show_place),
             (bridge.looking, dialog.show_looking),
@@ -36,11 +43,10 @@ class BuildStudio(QObject):
             (bridge.staged, dialog.show_stage),
             (bridge.said, dialog.show_said),
             (bridge.built, dialog.show_built),
-            (bridge.built, self._built),
             (bridge.build_ended, dialog.show_build_ended),
-            (studio.panels.status.cancel_wanted, self._cancel),
         ):
             signal.connect(slot)
+        return dialog
 
     def open(self, model: str = "") -> None:
         """Show the dialog, on a model or as it was left."""
@@ -48,7 +54,8 @@ class BuildStudio(QObject):
 
     def close(self) -> None:
         """End what is under way; a build that was begun goes on the next time."""
-        self.dialog.close()
+        if "dialog" in vars(self):
+            self.dialog.close()
         self.bridge.close()
 
     def _found(self, found: ModelFound) -> None:

@@ -1,6 +1,7 @@
 """What the window does about exports: the dialogs, between the window, the export bridge and every view's colours."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import count
 
 from PySide6.QtCore import QObject, Signal
@@ -32,20 +33,25 @@ class ExportStudio(QObject):
 
     def __init__(self, studio: Studio, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
-        self._studio = studio
+        self._studio, self._theme, self._window = studio, theme, window
+        self._bank: Opened | None = None
+        self._numbers = count(FIRST_NUMBER)
         self._sizes: tuple[int, ...] = ()
         self._head = 0
         self._before = self._name = ""
         self.bridge = ExportBridge(studio.bridge)
-        numbers = count(FIRST_NUMBER)
-        self.dialog, self.dense = ExportDialog(theme, numbers, window), DenseDialog(numbers, window)
-        bridge, dialog, dense, core = self.bridge, self.dialog, self.dense, studio.bridge
+        core = studio.bridge
+        core.opened.connect(self._opened)
+        core.studied.connect(self._studied)
+        core.job.connect(self._job)
+
+    @cached_property
+    def dialog(self) -> ExportDialog:
+        """The dialog of a smaller bank, made when it is first wanted: the window opens sooner."""
+        dialog, bridge = ExportDialog(self._theme, self._numbers, self._window), self.bridge
         curve = dialog.curve
         for signal, slot in (
-            (core.opened, self._opened),
-            (core.studied, self._studied),
-            (core.job, self._job),
-            (studio.overview.chosen_changed, dialog.show_chosen),
+            (self._studio.overview.chosen_changed, dialog.show_chosen),
             (dialog.ordering, bridge.order),
             (dialog.exporting, bridge.export),
             (dialog.cancelling, bridge.cancel),
@@ -56,19 +62,34 @@ class ExportStudio(QObject):
             (curve.cancelling, bridge.cancel),
             (curve.save_picture, self._save_picture),
             (curve.save_table, self._save_table),
-            (dense.exporting, bridge.export_dense),
-            (dense.cancelling, bridge.cancel),
             (bridge.ordered, dialog.show_order),
             (bridge.looked, dialog.show_outlook),
             (bridge.measured, curve.show_curve),
-            (bridge.dense_done, dense.show_done),
-            (bridge.refused, dense.show_refusal),
-            (bridge.rested, dense.show_rested),
             (bridge.done, dialog.show_done),
             (bridge.refused, dialog.show_refusal),
             (bridge.rested, dialog.show_rested),
         ):
             signal.connect(slot)
+        if self._bank is not None:
+            _show_bank(dialog, self._bank)
+        return dialog
+
+    @cached_property
+    def dense(self) -> DenseDialog:
+        """The dialog of one route as a model."""
+        dense, bridge = DenseDialog(self._numbers, self._window), self.bridge
+        for signal, slot in (
+            (dense.exporting, bridge.export_dense),
+            (dense.cancelling, bridge.cancel),
+            (bridge.dense_done, dense.show_done),
+            (bridge.refused, dense.show_refusal),
+            (bridge.rested, dense.show_rested),
+        ):
+            signal.connect(slot)
+        return dense
+
+    def _made(self, name: str) -> bool:
+        return name in vars(self)
 
     def open(self) -> None:
         """Show the dialog as it was left."""
@@ -90,15 +111,17 @@ class ExportStudio(QObject):
         self._head = opened.study.head
         bank = opened.bank
         self._name = bank.name
-        self.dense.drop()
-        self.dialog.show_bank(
-            bank.name, facts=bool(opened.prompt), generic=bank.generic, fallback=bank.fallback, precisions=bank.precisions
-        )
+        self._bank = opened
+        if self._made("dense"):
+            self.dense.drop()
+        if self._made("dialog"):
+            _show_bank(self.dialog, opened)
 
     def _studied(self, studied: Studied) -> None:
         if studied.study.head != self._head:
             self._head = studied.study.head
-            self.dialog.show_head()
+            if self._made("dialog"):
+                self.dialog.show_head()
 
     def _looked_at(self, found: tuple[OrderFound, Kept] | None) -> None:
         overview = self._studio.overview
@@ -115,5 +138,12 @@ class ExportStudio(QObject):
 
     def _job(self, job: JobView) -> None:
         if job.owner >= FIRST_NUMBER:
-            self.dialog.show_job(job)
-            self.dense.show_job(job)
+            if self._made("dialog"):
+                self.dialog.show_job(job)
+            if self._made("dense"):
+                self.dense.show_job(job)
+
+
+def _show_bank(dialog: ExportDialog, opened: Opened) -> None:
+    bank = opened.bank
+    dialog.show_bank(bank.name, facts=bool(opened.prompt), generic=bank.generic, fallback=bank.fallback, precisions=bank.precisions)

@@ -1,5 +1,6 @@
 """What the window does with facts: the dialog that changes one, and the list of facts, between the panels and the fact bridge."""
 
+from functools import cached_property
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -25,31 +26,16 @@ class FactStudio(QObject):
 
     def __init__(self, studio: Studio, panel: FactsPanel, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
-        self._studio, self.panel = studio, panel
+        self._studio, self.panel, self._theme, self._window = studio, panel, theme, window
         self.bridge = FactBridge(studio.bridge)
-        self.dialog = FactDialog(theme, window)
-        self._skipped = ListDialog(window)
         self._connect()
 
     def _connect(self) -> None:
-        bridge, dialog, panel, core = self.bridge, self.dialog, self.panel, self._studio.bridge
+        bridge, panel, core = self.bridge, self.panel, self._studio.bridge
         for signal, slot in (
             (core.opened, self._opened),
             (core.studied, self._studied),
             (core.job, self._job),
-            (dialog.asked, bridge.request),
-            (dialog.gathering, bridge.gather),
-            (dialog.previewing, bridge.preview),
-            (dialog.applying, bridge.apply),
-            (dialog.applying_previewed, bridge.apply_previewed),
-            (dialog.cancelling, bridge.cancel),
-            (dialog.forgotten, bridge.forget),
-            (bridge.requested, dialog.show_request),
-            (bridge.gathered, dialog.show_batch),
-            (bridge.previewed, dialog.show_preview),
-            (bridge.applied, dialog.show_applied),
-            (bridge.refused, dialog.show_refusal),
-            (bridge.rested, dialog.show_rested),
             (bridge.listed, self._listed),
             (bridge.scored, self._scored),
             (bridge.located, self._located),
@@ -64,6 +50,38 @@ class FactStudio(QObject):
             (panel.change_all_wanted, self.change_all),
         ):
             signal.connect(slot)
+
+    @cached_property
+    def dialog(self) -> FactDialog:
+        """The dialog, made when it is first wanted: the window opens sooner."""
+        dialog, bridge, study = FactDialog(self._theme, self._window), self.bridge, self._studio.study
+        for signal, slot in (
+            (dialog.asked, bridge.request),
+            (dialog.gathering, bridge.gather),
+            (dialog.previewing, bridge.preview),
+            (dialog.applying, bridge.apply),
+            (dialog.applying_previewed, bridge.apply_previewed),
+            (dialog.cancelling, bridge.cancel),
+            (dialog.forgotten, bridge.forget),
+            (bridge.requested, dialog.show_request),
+            (bridge.gathered, dialog.show_batch),
+            (bridge.previewed, dialog.show_preview),
+            (bridge.applied, dialog.show_applied),
+            (bridge.refused, dialog.show_refusal),
+            (bridge.rested, dialog.show_rested),
+        ):
+            signal.connect(slot)
+        if study is not None:
+            dialog.show_head(study.head)
+        return dialog
+
+    @cached_property
+    def _skipped(self) -> ListDialog:
+        return ListDialog(self._window)
+
+    @property
+    def _made(self) -> bool:
+        return "dialog" in vars(self)
 
     # What the user wants
 
@@ -103,18 +121,20 @@ class FactStudio(QObject):
     # What comes back
 
     def _opened(self, opened: Opened) -> None:
-        self.dialog.close()
-        self.dialog.show_head(opened.study.head)
+        if self._made:
+            self.dialog.close()
+            self.dialog.show_head(opened.study.head)
         self.bridge.list_own()
 
     def _studied(self, studied: Studied) -> None:
-        self.dialog.show_head(studied.study.head)
+        if self._made:
+            self.dialog.show_head(studied.study.head)
         self.panel.show_study(studied.study.head)
 
     def _job(self, job: JobView) -> None:
         if job.owner == SCORING:
             self.panel.show_job(job)
-        elif job.owner > 0:
+        elif job.owner > 0 and self._made:
             self.dialog.show_job(job)
 
     def _listed(self, view: FactsView) -> None:

@@ -1,5 +1,6 @@
 """What the window does with documents that are taught to a bank: the dialog, between the window and the learn bridge."""
 
+from functools import cached_property
 from pathlib import Path
 
 from PySide6.QtCore import QObject
@@ -17,14 +18,18 @@ class LearnStudio(QObject):
 
     def __init__(self, studio: Studio, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
-        self._studio = studio
+        self._studio, self._theme, self._window = studio, theme, window
         self.bridge = LearnBridge(studio.bridge)
-        self.dialog = LearnDialog(theme, window)
-        bridge, dialog, core = self.bridge, self.dialog, studio.bridge
+        core = studio.bridge
+        core.opened.connect(self._opened)
+        core.studied.connect(self._studied)
+        core.job.connect(self._job)
+
+    @cached_property
+    def dialog(self) -> LearnDialog:
+        """The dialog, made when it is first wanted: the window opens sooner."""
+        dialog, bridge, study = LearnDialog(self._theme, self._window), self.bridge, self._studio.study
         for signal, slot in (
-            (core.opened, self._opened),
-            (core.studied, self._studied),
-            (core.job, self._job),
             (dialog.looking, bridge.look),
             (dialog.trying, bridge.try_out),
             (dialog.keeping, bridge.keep),
@@ -39,17 +44,26 @@ class LearnStudio(QObject):
             (bridge.taught, dialog.show_taught),
         ):
             signal.connect(slot)
+        if study is not None:
+            dialog.show_bank(study.head)
+        return dialog
+
+    @property
+    def _made(self) -> bool:
+        return "dialog" in vars(self)
 
     def open(self, paths: tuple[Path, ...] = ()) -> None:
         """Show the dialog, with documents in it or as it was left."""
         self.dialog.open_on(tuple(map(str, paths)))
 
     def _opened(self, opened: Opened) -> None:
-        self.dialog.show_bank(opened.study.head)
+        if self._made:
+            self.dialog.show_bank(opened.study.head)
 
     def _studied(self, studied: Studied) -> None:
-        self.dialog.show_head(studied.study.head)
+        if self._made:
+            self.dialog.show_head(studied.study.head)
 
     def _job(self, job: JobView) -> None:
-        if job.owner >= FIRST_NUMBER:
+        if job.owner >= FIRST_NUMBER and self._made:
             self.dialog.show_job(job)

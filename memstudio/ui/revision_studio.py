@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
@@ -28,11 +29,9 @@ class RevisionStudio(QObject):
 
     def __init__(self, studio: Studio, compare: ComparePanel, theme: Theme, window: QWidget) -> None:
         super().__init__(window)
-        self._studio, self.compare = studio, compare
+        self._studio, self.compare, self._theme, self._window = studio, compare, theme, window
         self.history: HistoryPanel = studio.panels.history
         self.bridge = RevisionBridge(studio.bridge)
-        self.naming, self.reverting, self.purging = NameDialog(window), RevertDialog(window), PurgeDialog(window)
-        self.exporting, self.patching = ExportDialog(window), PatchDialog(theme, window)
         self._verbs: dict[HistoryVerb, Callable[[], None]] = {
             "checkout": lambda: studio.checkout(self._chosen().id),
             "measure": lambda: self.bridge.measure(self._chosen().id),
@@ -42,8 +41,8 @@ class RevisionStudio(QObject):
             "compare_parent": self._compare_parent,
             "compare": lambda: self.raised.emit("compare"),
             "export": lambda: self.exporting.open_on(self._study(), self.history.current()),
-            "apply_patch": self.patching.choose,
-            "purge": self.purging.ask,
+            "apply_patch": lambda: self.patching.choose(),
+            "purge": lambda: self.purging.ask(),
         }
         self._connect()
 
@@ -55,19 +54,9 @@ class RevisionStudio(QObject):
             (core.job, self._job),
             (history.selected, self.changed),
             (history.measure_wanted, lambda: self.do("measure")),
-            (self.naming.wanted, bridge.name),
-            (self.naming.unwanted, bridge.unname),
             (bridge.named, self._named),
             (bridge.name_refused, lambda refused: self.naming.show_refusal(refused.line)),
-            (bridge.revert_planned, self.reverting.open_on),
-            (self.reverting.wanted, lambda revision, along, again: bridge.revert(revision, along=along, again=again)),
-            (self.purging.wanted, bridge.purge),
-            (self.exporting.wanted, bridge.export_patch),
-            (self.patching.planning, bridge.plan_patch),
-            (self.patching.applying, bridge.apply_patch),
-            (self.patching.forgotten, bridge.forget_patch),
-            (bridge.patch_planned, self.patching.show_plan),
-            (bridge.patch_rested, self.patching.show_rested),
+            (bridge.revert_planned, lambda plan: self.reverting.open_on(plan)),
             (bridge.done, lambda done: self._say(done.line)),
             (compare.compare_wanted, bridge.compare),
             (compare.stop_wanted, bridge.stop_comparing),
@@ -75,6 +64,51 @@ class RevisionStudio(QObject):
             (bridge.compare_rested, self._compare_rested),
         ):
             signal.connect(slot)
+
+    # The dialogs, each made when it is first wanted: the window opens sooner
+
+    @cached_property
+    def naming(self) -> NameDialog:
+        """Names a revision."""
+        made = NameDialog(self._window)
+        made.wanted.connect(self.bridge.name)
+        made.unwanted.connect(self.bridge.unname)
+        return made
+
+    @cached_property
+    def reverting(self) -> RevertDialog:
+        """Asks what goes along with a revision that is reverted."""
+        made = RevertDialog(self._window)
+        made.wanted.connect(lambda revision, along, again: self.bridge.revert(revision, along=along, again=again))
+        return made
+
+    @cached_property
+    def purging(self) -> PurgeDialog:
+        """Asks before what nothing stands on is purged."""
+        made = PurgeDialog(self._window)
+        made.wanted.connect(self.bridge.purge)
+        return made
+
+    @cached_property
+    def exporting(self) -> ExportDialog:
+        """Writes revisions as a patch."""
+        made = ExportDialog(self._window)
+        made.wanted.connect(self.bridge.export_patch)
+        return made
+
+    @cached_property
+    def patching(self) -> PatchDialog:
+        """Applies a patch after it was seen."""
+        made, bridge = PatchDialog(self._theme, self._window), self.bridge
+        made.planning.connect(bridge.plan_patch)
+        made.applying.connect(bridge.apply_patch)
+        made.forgotten.connect(bridge.forget_patch)
+        bridge.patch_planned.connect(made.show_plan)
+        bridge.patch_rested.connect(made.show_rested)
+        return made
+
+    def _made(self, name: str) -> bool:
+        return name in vars(self)
 
     def do(self, verb: HistoryVerb) -> None:
         """One of the history's actions, on the revision that is selected where it is about one."""
@@ -118,8 +152,9 @@ class RevisionStudio(QObject):
     # What comes back
 
     def _opened(self, opened: Opened) -> None:
-        for dialog in (self.naming, self.reverting, self.purging, self.exporting, self.patching):
-            dialog.close()
+        for name in ("naming", "reverting", "purging", "exporting", "patching"):
+            if self._made(name):
+                getattr(self, name).close()
         self.compare.forget()
         self._show_study(opened.study)
 
@@ -128,12 +163,13 @@ class RevisionStudio(QObject):
 
     def _show_study(self, study: StudyView) -> None:
         self.compare.show_study(study)
-        self.patching.show_head(study.head)
+        if self._made("patching"):
+            self.patching.show_head(study.head)
 
     def _job(self, job: JobView) -> None:
         if job.owner == COMPARING:
             self.compare.show_job(job)
-        elif job.owner == PATCHING:
+        elif job.owner == PATCHING and self._made("patching"):
             self.patching.show_job(job)
 
     def _named(self, named: Named) -> None:

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("PySide6", reason="the window needs the extra `ui`")
 
 from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDialog
 from pytestqt.qtbot import QtBot
 
 from memstudio.ui.bridge import Bridge
@@ -20,6 +20,13 @@ from memstudio.ui.theme import Theme
 
 PATIENCE_MS = 120_000  # a busy machine is no failure
 Act = Callable[[Callable[[], object]], None]
+
+
+def make_dialogs(window: MainWindow) -> list[QDialog]:
+    """The dialogs that a window makes when they are first wanted."""
+    facts, learns, builds, exports, revisions = window.facts, window.learns, window.builds, window.exports, window.revisions
+    about_revisions = (revisions.naming, revisions.reverting, revisions.purging, revisions.exporting, revisions.patching)
+    return [facts.dialog, learns.dialog, builds.dialog, exports.dialog, exports.dense, *about_revisions]
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from memstudio.ui.main_window import MainWindow
+from tests.ui.conftest import make_dialogs
 
 Act = Callable[[Callable[[], object]], None]
 USED = (QAbstractButton, QAbstractItemView, QAbstractSpinBox, QComboBox, QLineEdit, QPlainTextEdit)
@@ -32,6 +33,7 @@ import sys
 from memstudio.ui.app import application
 from memstudio.ui.bridge import Bridge
 from memstudio.ui.main_window import MainWindow
+from tests.ui.conftest import make_dialogs
 from memstudio.ui.preferences import Preferences
 app = application()
 window = MainWindow(Bridge(), Preferences(None))
@@ -88,7 +90,10 @@ def parts(window: QWidget) -> list[QWidget]:
 
 
 def dialogs(window: MainWindow) -> list[QWidget]:
-    return [each for each in window.findChildren(QWidget) if each.isWindow() and not isinstance(each, QDockWidget)]
+    made = make_dialogs(window)
+    found = [each for each in window.findChildren(QWidget) if each.isWindow() and not isinstance(each, QDockWidget)]
+    assert set(made) <= set(found)
+    return found
 
 
 def test_whatever_takes_the_focus_has_a_name(opened: MainWindow, settle: Act) -> None:

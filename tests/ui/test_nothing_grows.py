@@ -20,7 +20,7 @@ from memstudio.ui.main_window import MainWindow
 from memstudio.ui.models.tree_model import TreeModel
 from memstudio.ui.snapshots import Wish
 from tests.tiny import make_bank
-from tests.ui.conftest import PATIENCE_MS
+from tests.ui.conftest import PATIENCE_MS, make_dialogs
 
 Act = Callable[[Callable[[], object]], None]
 
@@ -40,6 +40,7 @@ def own(window: MainWindow) -> list[QAbstractItemModel]:
 
 
 def test_every_model_passes_qts_tester_through_a_day(window: MainWindow, settle: Act, wish: Wish, tmp_path: Path) -> None:
+    make_dialogs(window)
     models = own(window)
     assert {type(model).__name__ for model in models} == every_model(), "a model without a parent, or one that the window does not show"
     fatal = QAbstractItemModelTester.FailureReportingMode.Fatal
@@ -77,6 +78,7 @@ def test_twelve_banks_in_one_window_leave_nothing_behind(
     window: MainWindow, settle: Act, qapp: QApplication, qtbot: QtBot, tmp_path: Path
 ) -> None:
     banks = [make_bank(tmp_path / f"bank-{number}", seed=number, levels=((3, 4), (9, 4))) for number in range(2)]
+    make_dialogs(window)
     window.panels.prompt.max_tokens.setValue(2)
     after: list[dict[str, int]] = []
     routed: list[int] = []
