@@ -24,6 +24,7 @@ class ActionSet:
         self.by_key: dict[str, QAction] = {}
         self.menus: dict[str, QMenu] = {}
         self.now = Situation()
+        self._reasons: dict[str, str] = {}
         for each in ACTIONS:
             made = QAction(each.text, window)
             made.setObjectName(each.key)
@@ -75,10 +76,10 @@ class ActionSet:
 
     def refresh(self, now: Situation) -> None:
         """Enable and check by the situation."""
-        self.now = now
+        if now != self.now or not self._reasons:
+            self.now, self._reasons = now, {each.key: why_not(each, now) for each in ACTIONS}
         for each in ACTIONS:
-            made = self.by_key[each.key]
-            reason = why_not(each, now)
+            made, reason = self.by_key[each.key], self._reasons[each.key]
             made.setEnabled(not reason)
             made.setToolTip(f"{each.tooltip}\n{reason}" if reason else each.tooltip)
             if each.checked is not None:
