@@ -12,18 +12,30 @@ from memstudio.bank.bank import open_bank
 from memstudio.bank.values import ClusterId
 from memstudio.builder import build as stages
 from memstudio.builder.build import Share, build
+from memstudio.builder.built import Built
 from memstudio.builder.estimate import estimate
 from memstudio.builder.recipe import Recipe
 from memstudio.editing.prune import Prune
 from memstudio.errors import UserError
 from memstudio.jobs import Cancelled, Job
 from memstudio.session.opening import open_session
+from tests.builder.conftest import small_recipe, write_documents
+from tests.standin import use_word_encoder
 
 pytestmark = pytest.mark.usefixtures("words")
 
 
 def quiet(_: str) -> None:
     """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The recipe's bank with all its training; shared, so read it only."""
+    place = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        use_word_encoder(patch)
+        return build(small_recipe(place, write_documents(place)), place / "bank", log=quiet)
 
 
 def with_(recipe: Recipe, part: str, **values: object) -> Recipe:
@@ -50,19 +62,17 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_the_fetched_path_knows_the_documents_better_than_the_generic_one_and_that_better_than_none(recipe: Recipe, tmp_path: Path) -> None:
-    built = build(recipe, tmp_path / "bank", log=quiet)
-    bank = open_bank(built.path)
+def test_the_fetched_path_knows_the_documents_better_than_the_generic_one_and_that_better_than_none(trained: Built) -> None:
+    bank = open_bank(trained.path)
     bank.verify()
-    assert [level["clusters"] for level in built.levels] == [2, 4]
+    assert [level["clusters"] for level in trained.levels] == [2, 4]
     perplexity = bank.manifest.recipe["perplexity"]
     assert isinstance(perplexity, dict)
     assert perplexity["fetched"] < perplexity["generic"] < perplexity["none"]
 
 
-def test_probes_are_answered_with_their_blocks_and_not_without(recipe: Recipe, tmp_path: Path) -> None:
-    build(recipe, tmp_path / "bank", log=quiet)
-    with open_session(tmp_path / "bank", study=tmp_path / "study") as session:
+def test_probes_are_answered_with_their_blocks_and_not_without(trained: Built, tmp_path: Path) -> None:
+    with open_session(trained.path, study=tmp_path / "study") as session:
         probes = session.facts()
         assert probes
         assert {probe.kind for probe in probes} == {"probe"}
@@ -77,9 +87,8 @@ def test_probes_are_answered_with_their_blocks_and_not_without(recipe: Recipe, t
         assert (session.score().accuracy or 0) < 0.9
 
 
-def test_a_cluster_is_labelled_by_its_documents_words(recipe: Recipe, tmp_path: Path) -> None:
-    build(recipe, tmp_path / "bank", log=quiet)
-    bank = open_bank(tmp_path / "bank")
+def test_a_cluster_is_labelled_by_its_documents_words(trained: Built) -> None:
+    bank = open_bank(trained.path)
     for level in (1, 2):
         for card in bank.cards(level):
             texts = " ".join(near.text for near in bank.documents_of(card.cluster))

@@ -41,8 +41,7 @@ def test_a_prompt_is_a_turn_of_the_template(instruct: Recipe) -> None:
 
 def test_a_bank_for_an_instruct_anchor_says_so_and_is_asked_in_turns(instruct: Recipe, tmp_path: Path) -> None:
     assert find_source(instruct.anchor).chat
-    long = instruct.model_copy(update={"training": instruct.training.model_copy(update={"epochs": 120.0})})
-    build(long, tmp_path / "bank", log=lambda _: None)
+    build(instruct, tmp_path / "bank", log=lambda _: None)
     bank = open_bank(tmp_path / "bank")
     assert bank.manifest.prompt == "chat"
     perplexity = bank.manifest.recipe["perplexity"]
