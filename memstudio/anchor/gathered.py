@@ -78,10 +78,10 @@ class ByRow:
         tokens, d = x.shape[1:]
         found = []
         for run in self._runs:
-            own, blocks = x[run.rows].reshape(*run.rows.shape[:1], -1, d), slice(run.first, run.end)
+            own, blocks = x.index_select(0, run.rows.flatten()).view(len(run.rows), -1, d), slice(run.first, run.end)
             hidden = act(product(own, gate[blocks].mT)) * product(own, up[blocks].mT)
             found.append(product(hidden, down[blocks]).view(-1, tokens, d))
-        rows = (found[0] if len(found) == 1 else torch.cat(found))[self._at]
+        rows = (found[0] if len(found) == 1 else torch.cat(found)).index_select(0, self._at)
         return rows if self._has is None else x.new_zeros(x.shape).index_copy(0, self._has, rows)
 
 

@@ -38,12 +38,11 @@ class Layout:
         if row.dim() not in (1, 2) or row.shape[-1] != self.n:
             raise ValueError(f"a row of this level holds [{self.n}] numbers, not {list(row.shape)}")
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
-        at = 0
-        for r in self.widths:
-            size = 3 * r * self.hidden_size
-            gate, up, down = row[..., at : at + size].view(*row.shape[:-1], 3, r, self.hidden_size).unbind(-3)
+        # one operation: of slices the gradient of each would be a whole row
+        layers = row.split_with_sizes([3 * r * self.hidden_size for r in self.widths], -1)
+        for r, layer in zip(self.widths, layers, strict=True):
+            gate, up, down = layer.view(*row.shape[:-1], 3, r, self.hidden_size).unbind(-3)
             parts.append((gate, up, down))
-            at += size
         return parts
 
     def pairs(self, row: "Tensor") -> "list[tuple[Tensor, Tensor]]":

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from memstudio.bank.values import ClusterId
 from memstudio.editing.forget import towards_the_anchor
-from memstudio.editing.lessons import Fitted, Lesson, answer_loss, by_blocks, make_batch, parts, score_batch, touching
+from memstudio.editing.lessons import Fitted, Lesson, answer_loss, make_batch, score_batch, touching
+from memstudio.editing.mixed import Mixed
 
 if TYPE_CHECKING:
     from memstudio.editing.desk import Desk
@@ -32,13 +33,14 @@ def fit_dampened(desk: Desk, blocks: Sequence[ClusterId], probes: Sequence[Lesso
     rows = {cluster: desk.row(cluster).float().to(device).requires_grad_() for cluster in blocks}
     forget = importance(desk, rows, touching(blocks, probes))
     known = importance(desk, rows, touching(blocks, held)[:: max(1, len(held) // _MOST_HELD)])
-    batches = [make_batch(part, device) for group in by_blocks(desk, touching(blocks, probes)) for part in parts(group)]
+    mixed = Mixed(desk)
+    batches = list(mixed.batches(touching(blocks, probes)))
     there = towards_the_anchor(desk).there
     gone = 0
     for alpha in ALPHAS:
         new = {c: dampened(row.detach(), forget[c], known[c], alpha).to(desk.bank.dtype).float() for c, row in rows.items()}
         with torch.no_grad():
-            gone = sum(int(there(batch, score_batch(desk, batch, new), False).sum()) for batch in batches)
+            gone = sum(int(there(batch, mixed.scores(batch, new), False).sum()) for batch in batches)
         desk.job.breathe()
         if gone == len(probes):
             break

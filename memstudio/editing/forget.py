@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from memstudio.anchor.wish import NOTHING
-from memstudio.editing.lessons import Batch, Lesson, find_name, make_batch, parts, token_logprobs
+from memstudio.editing.lessons import Batch, Lesson, find_name, make_batch, parts, read, token_logprobs
 from memstudio.editing.tuned import Aim
 from memstudio.errors import UserError
 from memstudio.facts.values import Fact
@@ -86,8 +86,7 @@ def _alone(desk: Desk, batch: Batch) -> Tensor:
     arm = desk.arm()
     arm.fetch(NOTHING, desk.overlay, desk.blob)
     with torch.no_grad():
-        out = arm.attached.forward(batch.ids, attention_mask=batch.mask, position_ids=batch.places, keep=batch.answers.shape[1])
-    return out.float()
+        return read(arm.attached, batch)
 
 
 def by_mean(probe: Lesson) -> bool:

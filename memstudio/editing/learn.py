@@ -197,12 +197,14 @@ def _aim(steps: int) -> Aim:
 @torch.no_grad()
 def _mean_logprob(desk: Desk, lessons: Sequence[Lesson], rows: dict[ClusterId, Tensor]) -> float:
     """Nats a token, over the lessons' answers, with `rows` in place of what stands there."""
-    from memstudio.editing.lessons import batches, score_batch, token_logprobs
+    from memstudio.editing.lessons import token_logprobs
+    from memstudio.editing.mixed import Mixed
 
+    mixed = Mixed(desk)
     moved = {cluster: row.to(desk.arm().anchor.device) for cluster, row in rows.items()}
     total, count = 0.0, 0
-    for batch in batches(desk, lessons):
-        total += float(token_logprobs(score_batch(desk, batch, moved), batch.answers).sum())
+    for batch in mixed.batches(lessons):
+        total += float(token_logprobs(mixed.scores(batch, moved), batch.answers).sum())
         count += int((batch.answers >= 0).sum())
     return total / max(1, count)
 

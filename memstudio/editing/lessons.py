@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memstudio.anchor.engine import MARKS, greedy
+from memstudio.anchor.engine import answering
+from memstudio.anchor.gathered import gathered
 from memstudio.anchor.load import Anchor
 from memstudio.anchor.wish import Wish, identities
 from memstudio.bank.values import Change, ClusterId
@@ -19,17 +20,19 @@ from memstudio.errors import UserError
 from memstudio.facts.values import Fact
 
 if TYPE_CHECKING:
+    from memstudio.anchor.attach import Attached
     from memstudio.editing.desk import Desk, Path
 
 HELD = 512
+BATCH = 128
+"""Lessons of one batch at most."""
+SCORES = 1 << 26
+"""Logits of one batch at most, where it holds more than one row."""
 _END = "."
 _ANSWER_TOKENS = 24
-_BATCH = 128
 _FEW_HELD = 8
 _MOST_DROPPED, _MOVED = 0.5, 0.15
 _DOCUMENTS, _DOCUMENT_TOKENS = 16, 96
-_SCORES = 1 << 26
-"""Logits of one batch at most, where it holds more than one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Lessons that fetch the same blocks, padded on the left: ids, mask and places int64 [B, T], answers int64 [B, K] (−1: none).
+    """Lessons, padded on the left: ids, mask and places int64 [B, T], answers int64 [B, K] (−1: none).
 
     Of each row the last K positions predict its answer.
     """
@@ -104,13 +107,15 @@ def make_held(desk: Desk, residents: Iterable[Resident], blocks: Sequence[Cluste
     found: dict[tuple[int, ...], Path] = {}
     for resident in sample_residents(list(residents), blocks):
         found.setdefault(tuple(anchor.encode(resident.text)), resident.path)
-    lessons: list[Lesson] = []
-    for group in by_blocks(desk, [Lesson(prompt, (), path) for prompt, path in found.items()]):
-        arm.fetch(Wish("fetched", group[0].path), desk.overlay, desk.blob)
-        for part in parts(group):
-            answers = greedy(arm.attached, [lesson.prompt for lesson in part], _ANSWER_TOKENS, anchor.stops(MARKS))
-            lessons += [Lesson(old.prompt, tuple(answer), old.path) for old, answer in zip(part, answers, strict=True) if answer]
-            desk.job.breathe()
+    asked = [Lesson(prompt, (), path) for prompt, path in found.items() if len(prompt) < anchor.max_positions]
+    asked = [lesson for group in by_blocks(desk, asked) for part in parts(group) for lesson in part]
+    fetched = gathered(arm, [Wish("fetched", lesson.path) for lesson in asked], desk.overlay, desk.blob)
+    answers: dict[int, list[int]] = {}
+    prompts, rooms = [list(lesson.prompt) for lesson in asked], [_ANSWER_TOKENS] * len(asked)
+    for numbers, tokens in answering(arm.attached, prompts, rooms, blocks=fetched):
+        answers |= dict.fromkeys(numbers, tokens)
+        desk.job.breathe()
+    lessons = [Lesson(old.prompt, tuple(answers[at]), old.path) for at, old in enumerate(asked) if answers[at]]
     return lessons if len(lessons) >= _FEW_HELD else lessons + _documents(desk, blocks)
 
 
@@ -162,7 +167,7 @@ def corrupted(lesson: Lesson, random: np.random.Generator, special: frozenset[in
 
 
 def make_batch(lessons: Sequence[Lesson], device: str) -> Batch:
-    """Pad lessons that fetch the same blocks."""
+    """Pad lessons to one length."""
     width, last = max(len(lesson.ids) for lesson in lessons), max(len(lesson.answer) for lesson in lessons)
     width = max(width, last)
     ids = torch.zeros(len(lessons), width, dtype=torch.long)
@@ -177,15 +182,6 @@ def make_batch(lessons: Sequence[Lesson], device: str) -> Batch:
     return Batch(tuple(lessons), *(tensor.to(device) for tensor in (ids, mask, places, answers)))
 
 
-def batches(desk: Desk, lessons: Iterable[Lesson]) -> Iterator[Batch]:
-    """The lessons by what they fetch, in their order, each batch with so few logits that a large vocabulary fits in memory."""
-    anchor = desk.arm().anchor
-    for group in by_blocks(desk, lessons):
-        rows = max(1, _SCORES // anchor.vocabulary // max(1, *(len(lesson.answer) for lesson in group)))
-        for start in range(0, len(group), rows):
-            yield make_batch(group[start : start + rows], anchor.device)
-
-
 def changed(desk: Desk, rows: Mapping[ClusterId, Tensor]) -> tuple[Change, ...]:
     """The rows as changes, in tree order; one that comes to the numbers that stand there already is none."""
     found = []
@@ -196,10 +192,10 @@ def changed(desk: Desk, rows: Mapping[ClusterId, Tensor]) -> tuple[Change, ...]:
 
 
 def parts(group: Sequence[Lesson]) -> Iterator[Sequence[Lesson]]:
-    """Lessons of like length together, at most _BATCH."""
+    """Lessons of like length together, at most BATCH."""
     ordered = sorted(group, key=lambda lesson: len(lesson.ids))
-    for start in range(0, len(ordered), _BATCH):
-        yield ordered[start : start + _BATCH]
+    for start in range(0, len(ordered), BATCH):
+        yield ordered[start : start + BATCH]
 
 
 def touching(blocks: Sequence[ClusterId], lessons: Iterable[Lesson]) -> list[Lesson]:
@@ -208,14 +204,18 @@ def touching(blocks: Sequence[ClusterId], lessons: Iterable[Lesson]) -> list[Les
 
 
 def score_batch(desk: Desk, batch: Batch, rows: Mapping[ClusterId, Tensor]) -> Tensor:
-    """Logits float32 [B, K, vocabulary] of the positions that predict the answers, with `rows` [n] in place of what stands there."""
+    """`read` for lessons that fetch the same blocks, with `rows` [n] in place of what stands there."""
     arm, path = desk.arm(), batch.lessons[0].path
     arm.fetch(Wish("fetched", path), desk.overlay, desk.blob)
     layouts = desk.bank.layouts
     lent = {cluster.level: layouts[cluster.level - 1].split(rows[cluster]) for cluster in path if cluster in rows}
     with arm.attached.lent(lent):
-        out = arm.attached.forward(batch.ids, attention_mask=batch.mask, position_ids=batch.places, keep=batch.answers.shape[1])
-    return out.float()
+        return read(arm.attached, batch)
+
+
+def read(attached: Attached, batch: Batch) -> Tensor:
+    """Logits float32 [B, K, vocabulary] of the positions that predict the answers, with the blocks that act now."""
+    return attached.forward(batch.ids, attention_mask=batch.mask, position_ids=batch.places, keep=batch.answers.shape[1]).float()
 
 
 def answer_loss(scores: Tensor, answers: Tensor) -> Tensor:

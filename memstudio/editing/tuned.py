@@ -26,17 +26,13 @@ from memstudio.editing.lessons import (
     Fitted,
     Lesson,
     answer_loss,
-    batches,
-    by_blocks,
     certain,
     components,
     corrupted,
-    make_batch,
-    parts,
     said,
-    score_batch,
     touching,
 )
+from memstudio.editing.mixed import Mixed
 
 if TYPE_CHECKING:
     from memstudio.editing.desk import Desk
@@ -121,8 +117,9 @@ class _Tuning:
         self._odds = dict.fromkeys(self._held, 1.0)
         self._long = [lesson for lesson in self._lessons if len(lesson.answer) > _LONG]
         self._losses: list[float] = []
-        self._lesson_batches = list(batches(desk, self._lessons))
-        self._held_batches = [make_batch(part, self._device) for group in by_blocks(desk, self._held) for part in parts(group)]
+        self._mixed = Mixed(desk)
+        self._lesson_batches = list(self._mixed.batches(self._lessons))
+        self._held_batches = list(self._mixed.batches(self._held))
         self._before: dict[Lesson, Tensor] = {}
         self.settled = False
         self.steps = self.taught = self.kept = 0
@@ -140,11 +137,18 @@ class _Tuning:
 
     @torch.no_grad()
     def _remember(self) -> None:
-        """The distributions before the edit, at the answer positions of the held prompts."""
+        """The distributions before the edit, at the answer positions of the held prompts, and which of them answer as they should."""
         for batch in self._held_batches:
-            before = score_batch(self._desk, batch, self.rows).log_softmax(-1)
+            scores = self._mixed.scores(batch, self.rows)
+            before = scores.log_softmax(-1)
             self._before.update((lesson, row[-len(lesson.answer) :]) for lesson, row in zip(batch.lessons, before, strict=True))
+            self._count_kept(batch, scores)
             self._desk.job.breathe()
+
+    def _count_kept(self, batch: Batch, scores: Tensor) -> None:
+        same = said(scores, batch.answers).tolist()
+        self._odds.update((lesson, 1.0 if kept else _HURT) for lesson, kept in zip(batch.lessons, same, strict=True))
+        self.kept += sum(same)
 
     def _step(self) -> None:
         short = [lesson for lesson in self._lessons if len(lesson.answer) <= _LONG]
@@ -152,11 +156,11 @@ class _Tuning:
         taught, held = self._some() + copies, self._draw()
         self._optimizer.zero_grad(set_to_none=True)
         total = 0.0
-        for batch in batches(self._desk, taught):
-            loss = self._aim.loss(batch, score_batch(self._desk, batch, self.rows)).sum() / len(taught)
+        for batch in self._mixed.batches(taught):
+            loss = self._aim.loss(batch, self._mixed.scores(batch, self.rows)).sum() / len(taught)
             torch.autograd.backward(loss)
             total += float(loss.detach())
-        for batch in batches(self._desk, held):
+        for batch in self._mixed.batches(held):
             torch.autograd.backward(HOLD * self._divergence(batch).sum() / len(held))
         self._optimizer.step()
         self._losses.append(total)
@@ -195,15 +199,14 @@ class _Tuning:
         """Whether the rounded rows answer as they should."""
         late = self.steps >= PATIENCE
         with self._rounded():
-            there = (self._aim.there(batch, score_batch(self._desk, batch, self.rows), late) for batch in self._lesson_batches)
+            there = (self._aim.there(batch, self._mixed.scores(batch, self.rows), late) for batch in self._lesson_batches)
             self.taught = sum(int(found.sum()) for found in there)
             if self.taught < self.lessons and self.steps % (2 * CHECK_EVERY):
                 return False  # the held prompts take longer to look at than the steps in between
-            self.kept = 0
-            for batch in self._held_batches:
-                same = said(score_batch(self._desk, batch, self.rows), batch.answers).tolist()
-                self._odds.update((lesson, 1.0 if kept else _HURT) for lesson, kept in zip(batch.lessons, same, strict=True))
-                self.kept += sum(same)
+            if self.steps:  # before the first one they are as they were remembered: rows that stand are round
+                self.kept = 0
+                for batch in self._held_batches:
+                    self._count_kept(batch, self._mixed.scores(batch, self.rows))
         enough = ENOUGH * self.held if late else self.held
         return self.taught == self.lessons and self.kept >= enough
 
@@ -221,7 +224,7 @@ class _Tuning:
 
     def _divergence(self, batch: Batch) -> Tensor:
         """KL(before ‖ now) [B], the mean over each row's answer."""
-        now = score_batch(self._desk, batch, self.rows).log_softmax(-1)
+        now = self._mixed.scores(batch, self.rows).log_softmax(-1)
         width = now.shape[1]
         before = torch.stack([F.pad(self._before[lesson], (0, 0, width - len(lesson.answer), 0)) for lesson in batch.lessons])
         counted = batch.answers >= 0

@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from memstudio.bank.bank import Bank, open_bank
-from memstudio.editing import lessons
 from memstudio.editing.forget import FLOOR, by_mean, erased
 from memstudio.editing.learn import MOST_CHARACTERS, Learn, Learned, _aim, _half, _sentences
-from memstudio.editing.lessons import Lesson, batches, make_batch
+from memstudio.editing.lessons import Lesson, make_batch
 from memstudio.errors import UserError
 from tests.editing.desks import make_desk
 
@@ -53,22 +52,6 @@ def test_a_text_that_is_likely_token_by_token_is_not_gone_though_its_product_is_
 def test_a_document_is_learnt_by_sentence_and_asked_for_by_the_first_half_of_one() -> None:
     assert _sentences("Red is a colour. No.\nBlue is one too! Is it so?") == ["Red is a colour.", "Blue is one too!"]
     assert _half("one two three four five") == "one two three"
-
-
-def test_batches_hold_every_lesson_once_in_order_and_few_logits(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Anchor:
-        vocabulary, device = 10, "cpu"
-
-    class Arm:
-        anchor = Anchor()
-
-    desk = make_desk(bank, {})
-    monkeypatch.setattr(desk, "arm", Arm)
-    monkeypatch.setattr(lessons, "_SCORES", 100)
-    given = [Lesson((1,), (2,) * size, ()) for size in (5, 1, 4, 5, 12)]
-    assert [lesson for batch in batches(desk, given[:4]) for lesson in batch.lessons] == given[:4]
-    assert [tuple(batch.answers.shape) for batch in batches(desk, given[:4])] == [(2, 5), (2, 5)]
-    assert [len(batch.lessons) for batch in batches(desk, given)] == [1] * 5
 
 
 @pytest.mark.parametrize(
