@@ -201,14 +201,19 @@ class _Tuning:
         with self._rounded():
             there = (self._aim.there(batch, self._mixed.scores(batch, self.rows), late) for batch in self._lesson_batches)
             self.taught = sum(int(found.sum()) for found in there)
-            if self.taught < self.lessons and self.steps % (2 * CHECK_EVERY):
-                return False  # the held prompts take longer to look at than the steps in between
+            if self.steps % (2 * CHECK_EVERY) and (self.taught < self.lessons or (not late and self._still_hurt())):
+                return False  # all held prompts take longer to look at than the steps in between
             if self.steps:  # before the first one they are as they were remembered: rows that stand are round
                 self.kept = 0
                 for batch in self._held_batches:
                     self._count_kept(batch, self._mixed.scores(batch, self.rows))
         enough = ENOUGH * self.held if late else self.held
         return self.taught == self.lessons and self.kept >= enough
+
+    def _still_hurt(self) -> bool:
+        """Whether one of the held prompts that were hurt at the last look still is."""
+        hurt = [lesson for lesson in self._held if self._odds[lesson] == _HURT]
+        return any(not bool(said(self._mixed.scores(batch, self.rows), batch.answers).all()) for batch in self._mixed.batches(hurt))
 
     @contextmanager
     def _rounded(self) -> Iterator[None]:
