@@ -17,7 +17,7 @@ from memstudio.bank.rows import Stored, Stretch
 
 PIECE_BYTES = 64 << 20
 """Of a piece where the device is the host: small ones cost more in calls than they save in memory."""
-SHARE_BYTES = 4 << 20
+SHARE_BYTES = 32 << 20
 """Large rows are read by as many threads as torch computes with, each at least so many bytes: one alone reads slower than memory takes."""
 CUDA_PIECE_BYTES, CUDA_PIECES = 8 << 20, 8
 """On a card each piece is read by a thread of its own: one alone reads slower than the bus takes."""
@@ -107,15 +107,14 @@ class Staging:
 
 
 def _read_whole(stretch: Stretch, out: memoryview) -> None:
-    """Fill `out` with a stretch's bytes, each thread a share of them, this one too."""
+    """Fill `out` with a stretch's bytes, each thread a share of them."""
     count = min(torch.get_num_threads(), len(out) // SHARE_BYTES)
     if count < 2:
         stretch.read_into(out)
         return
     share = -(-len(out) // count)
-    with _readers(count - 1) as readers:
-        reads = [readers.submit(stretch.read_into, out[begin : begin + share], begin) for begin in range(share, len(out), share)]
-        stretch.read_into(out[:share])
+    with _readers(count) as readers:
+        reads = [readers.submit(stretch.read_into, out[begin : begin + share], begin) for begin in range(0, len(out), share)]
         for read in reads:
             read.result()
 
