@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from memstudio.anchor import trace as instrument
@@ -15,6 +16,7 @@ from memstudio.session.routing import fetched
 from memstudio.session.running import Wish
 
 if TYPE_CHECKING:
+    from memstudio.anchor.wish import RunTime
     from memstudio.session.looking import Looking
     from memstudio.session.session import Session
 
@@ -31,10 +33,24 @@ def trace(
     job: Job | None,
 ) -> Trace:
     """See `Session.trace`."""
-    work = job or Job("trace")
+    session.running.encode(text)
     while True:
+        chosen = fetched(session, text, key, route)
+        wish = Wish("fetched", chosen.clusters)
+        session.fetch(wish)
         try:
-            return _trace(session, text, key, route, prefix, answer, against, work)
+            with session.running.anchor.breathing(partial(_breathe, session, job or Job("trace"), (session.head, session.runtime))):
+                return instrument.trace(
+                    session.running.attached,
+                    text,
+                    chosen,
+                    prefix=prefix,
+                    answer=answer,
+                    against=against,
+                    fill=partial(_fill, session, wish),
+                    revision=session.head,
+                    lens=session.running.lens,
+                )
         except _Moved:
             continue
 
@@ -43,51 +59,21 @@ class _Moved(Exception):
     """What stands at the head, or what is tried on runs, is another one than when the trace began."""
 
 
-def _trace(
-    session: Session,
-    text: str,
-    key: str | None,
-    route: Sequence[ClusterId] | None,
-    prefix: Sequence[int],
-    answer: str | Sequence[int] | None,
-    against: str | Sequence[int] | None,
-    job: Job,
-) -> Trace:
-    """One that ends where an edit lands in it.
-
-    Raises:
-        _Moved: it did.
+def _breathe(session: Session, job: Job, began: tuple[int, RunTime]) -> None:
     """
-    session.running.encode(text)
-    began = session.head, session.runtime
+    Raises:
+        _Moved: an edit or a try landed in the trace.
+    """
+    job.breathe()
+    if (session.head, session.runtime) != began:
+        raise _Moved
 
-    def breathe() -> None:
-        job.breathe()
-        if (session.head, session.runtime) != began:
-            raise _Moved
 
-    chosen = fetched(session, text, key, route)
-    wish = Wish("fetched", chosen.clusters)
-
-    def fill(memory: Memory) -> bool:
-        if memory == "generic" and not session.bank.manifest.generic:
-            return False
-        session.fetch(wish if memory == "fetched" else Wish(memory))
-        return True
-
-    session.fetch(wish)
-    with session.running.anchor.breathing(breathe):
-        return instrument.trace(
-            session.running.attached,
-            text,
-            chosen,
-            prefix=prefix,
-            answer=answer,
-            against=against,
-            fill=fill,
-            revision=session.head,
-            lens=session.running.lens,
-        )
+def _fill(session: Session, wish: Wish, memory: Memory) -> bool:
+    if memory == "generic" and not session.bank.manifest.generic:
+        return False
+    session.fetch(wish if memory == "fetched" else Wish(memory))
+    return True
 
 
 def neurons(session: Looking, cluster: ClusterId) -> tuple[Neuron, ...]:
