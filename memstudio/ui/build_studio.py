@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from memstudio.ui.build_bridge import BuildBridge
 from memstudio.ui.build_views import BankBuilt, ModelFound
+from memstudio.ui.made import made
 from memstudio.ui.panels.build_dialog import BuildDialog
 from memstudio.ui.studio import Studio
 
@@ -54,7 +55,7 @@ class BuildStudio(QObject):
 
     def close(self) -> None:
         """End what is under way; a build that was begun goes on the next time."""
-        if "dialog" in vars(self):
+        if made(self):
             self.dialog.close()
         self.bridge.close()
 

@@ -12,6 +12,7 @@ from memstudio.export.curve import COLUMNS, Curve, curve_rows
 from memstudio.export.plan import Kept
 from memstudio.ui.export_bridge import ExportBridge
 from memstudio.ui.export_views import MEASURE, OrderFound, export_shades
+from memstudio.ui.made import made
 from memstudio.ui.models.grid import Grid
 from memstudio.ui.panels.dense_dialog import DenseDialog
 from memstudio.ui.panels.export_dialog import ExportDialog
@@ -88,9 +89,6 @@ class ExportStudio(QObject):
             signal.connect(slot)
         return dense
 
-    def _made(self, name: str) -> bool:
-        return name in vars(self)
-
     def open(self) -> None:
         """Show the dialog as it was left."""
         self.dialog.show_chosen(self._studio.chosen)
@@ -112,15 +110,15 @@ class ExportStudio(QObject):
         bank = opened.bank
         self._name = bank.name
         self._bank = opened
-        if self._made("dense"):
+        if made(self, "dense"):
             self.dense.drop()
-        if self._made("dialog"):
+        if made(self):
             _show_bank(self.dialog, opened)
 
     def _studied(self, studied: Studied) -> None:
         if studied.study.head != self._head:
             self._head = studied.study.head
-            if self._made("dialog"):
+            if made(self):
                 self.dialog.show_head()
 
     def _looked_at(self, found: tuple[OrderFound, Kept] | None) -> None:
@@ -138,9 +136,9 @@ class ExportStudio(QObject):
 
     def _job(self, job: JobView) -> None:
         if job.owner >= FIRST_NUMBER:
-            if self._made("dialog"):
+            if made(self):
                 self.dialog.show_job(job)
-            if self._made("dense"):
+            if made(self, "dense"):
                 self.dense.show_job(job)
 
 

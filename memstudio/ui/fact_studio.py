@@ -11,6 +11,7 @@ from memstudio.facts.values import Fact
 from memstudio.ui.dialogs import ListDialog
 from memstudio.ui.fact_bridge import SCORING, FactBridge
 from memstudio.ui.fact_views import FactRow, FactsScored, FactsView, Located, Verb
+from memstudio.ui.made import made
 from memstudio.ui.panels.fact_dialog import FactDialog
 from memstudio.ui.panels.facts_panel import FactsPanel
 from memstudio.ui.snapshots import JobView, Opened, Studied
@@ -79,10 +80,6 @@ class FactStudio(QObject):
     def _skipped(self) -> ListDialog:
         return ListDialog(self._window)
 
-    @property
-    def _made(self) -> bool:
-        return "dialog" in vars(self)
-
     # What the user wants
 
     def change(self, prompt: str, *, verb: Verb = "update", target: str = "") -> None:
@@ -121,20 +118,20 @@ class FactStudio(QObject):
     # What comes back
 
     def _opened(self, opened: Opened) -> None:
-        if self._made:
+        if made(self):
             self.dialog.close()
             self.dialog.show_head(opened.study.head)
         self.bridge.list_own()
 
     def _studied(self, studied: Studied) -> None:
-        if self._made:
+        if made(self):
             self.dialog.show_head(studied.study.head)
         self.panel.show_study(studied.study.head)
 
     def _job(self, job: JobView) -> None:
         if job.owner == SCORING:
             self.panel.show_job(job)
-        elif job.owner > 0 and self._made:
+        elif job.owner > 0 and made(self):
             self.dialog.show_job(job)
 
     def _listed(self, view: FactsView) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from memstudio.ui.learn_bridge import LearnBridge
+from memstudio.ui.made import made
 from memstudio.ui.panels.learn_dialog import FIRST_NUMBER, LearnDialog
 from memstudio.ui.snapshots import JobView, Opened, Studied
 from memstudio.ui.studio import Studio
@@ -48,22 +49,18 @@ class LearnStudio(QObject):
             dialog.show_bank(study.head)
         return dialog
 
-    @property
-    def _made(self) -> bool:
-        return "dialog" in vars(self)
-
     def open(self, paths: tuple[Path, ...] = ()) -> None:
         """Show the dialog, with documents in it or as it was left."""
         self.dialog.open_on(tuple(map(str, paths)))
 
     def _opened(self, opened: Opened) -> None:
-        if self._made:
+        if made(self):
             self.dialog.show_bank(opened.study.head)
 
     def _studied(self, studied: Studied) -> None:
-        if self._made:
+        if made(self):
             self.dialog.show_head(studied.study.head)
 
     def _job(self, job: JobView) -> None:
-        if job.owner >= FIRST_NUMBER and self._made:
+        if job.owner >= FIRST_NUMBER and made(self):
             self.dialog.show_job(job)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from memstudio.errors import UserError
 from memstudio.history.values import Revision
+from memstudio.ui.made import made
 from memstudio.ui.panels.compare_panel import ComparePanel
 from memstudio.ui.panels.history_panel import HistoryPanel
 from memstudio.ui.panels.patch_dialogs import ExportDialog, PatchDialog
@@ -70,45 +71,42 @@ class RevisionStudio(QObject):
     @cached_property
     def naming(self) -> NameDialog:
         """Names a revision."""
-        made = NameDialog(self._window)
-        made.wanted.connect(self.bridge.name)
-        made.unwanted.connect(self.bridge.unname)
-        return made
+        dialog = NameDialog(self._window)
+        dialog.wanted.connect(self.bridge.name)
+        dialog.unwanted.connect(self.bridge.unname)
+        return dialog
 
     @cached_property
     def reverting(self) -> RevertDialog:
         """Asks what goes along with a revision that is reverted."""
-        made = RevertDialog(self._window)
-        made.wanted.connect(lambda revision, along, again: self.bridge.revert(revision, along=along, again=again))
-        return made
+        dialog = RevertDialog(self._window)
+        dialog.wanted.connect(lambda revision, along, again: self.bridge.revert(revision, along=along, again=again))
+        return dialog
 
     @cached_property
     def purging(self) -> PurgeDialog:
         """Asks before what nothing stands on is purged."""
-        made = PurgeDialog(self._window)
-        made.wanted.connect(self.bridge.purge)
-        return made
+        dialog = PurgeDialog(self._window)
+        dialog.wanted.connect(self.bridge.purge)
+        return dialog
 
     @cached_property
     def exporting(self) -> ExportDialog:
         """Writes revisions as a patch."""
-        made = ExportDialog(self._window)
-        made.wanted.connect(self.bridge.export_patch)
-        return made
+        dialog = ExportDialog(self._window)
+        dialog.wanted.connect(self.bridge.export_patch)
+        return dialog
 
     @cached_property
     def patching(self) -> PatchDialog:
         """Applies a patch after it was seen."""
-        made, bridge = PatchDialog(self._theme, self._window), self.bridge
-        made.planning.connect(bridge.plan_patch)
-        made.applying.connect(bridge.apply_patch)
-        made.forgotten.connect(bridge.forget_patch)
-        bridge.patch_planned.connect(made.show_plan)
-        bridge.patch_rested.connect(made.show_rested)
-        return made
-
-    def _made(self, name: str) -> bool:
-        return name in vars(self)
+        dialog, bridge = PatchDialog(self._theme, self._window), self.bridge
+        dialog.planning.connect(bridge.plan_patch)
+        dialog.applying.connect(bridge.apply_patch)
+        dialog.forgotten.connect(bridge.forget_patch)
+        bridge.patch_planned.connect(dialog.show_plan)
+        bridge.patch_rested.connect(dialog.show_rested)
+        return dialog
 
     def do(self, verb: HistoryVerb) -> None:
         """One of the history's actions, on the revision that is selected where it is about one."""
@@ -153,7 +151,7 @@ class RevisionStudio(QObject):
 
     def _opened(self, opened: Opened) -> None:
         for name in ("naming", "reverting", "purging", "exporting", "patching"):
-            if self._made(name):
+            if made(self, name):
                 getattr(self, name).close()
         self.compare.forget()
         self._show_study(opened.study)
@@ -163,13 +161,13 @@ class RevisionStudio(QObject):
 
     def _show_study(self, study: StudyView) -> None:
         self.compare.show_study(study)
-        if self._made("patching"):
+        if made(self, "patching"):
             self.patching.show_head(study.head)
 
     def _job(self, job: JobView) -> None:
         if job.owner == COMPARING:
             self.compare.show_job(job)
-        elif job.owner == PATCHING and self._made("patching"):
+        elif job.owner == PATCHING and made(self, "patching"):
             self.patching.show_job(job)
 
     def _named(self, named: Named) -> None:
